@@ -1,0 +1,70 @@
+import { assertHeader, type Frame, headerBytes } from './frame.ts';
+
+const noBytes = Buffer.alloc(0);
+
+/**
+ * Cuts a byte stream into frames. Buffers at most one incomplete frame, whose length was judged before
+ * room was made for it; payloads that arrive whole are handed on without a copy.
+ */
+export class FrameReader {
+  #header = Buffer.alloc(headerBytes);
+  #headerLength = 0;
+  #payload: Buffer | undefined;
+  #payloadLength = 0;
+
+  /** Whether a frame has begun and is not complete. */
+  get incomplete(): boolean {
+    return this.#headerLength > 0;
+  }
+
+  /**
+   * Takes the next bytes and calls `onFrame` for every frame that they complete. Throws `PROTOCOL_VIOLATION`.
+   * Stops early when `onFrame` returns false.
+   */
+  push(chunk: Buffer, onFrame: (frame: Frame) => boolean): void {
+    let offset = 0;
+    while (offset < chunk.length || this.#complete()) {
+      if (this.#headerLength < headerBytes) {
+        const take = Math.min(headerBytes - this.#headerLength, chunk.length - offset);
+        chunk.copy(this.#header, this.#headerLength, offset, offset + take);
+        this.#headerLength += take;
+        offset += take;
+        if (this.#headerLength < headerBytes) return;
+        assertHeader(this.#length(), this.#header.readUInt32BE(4), this.#header[8] ?? 0, this.#header[9] ?? 0);
+      }
+      const length = this.#length();
+      let payload: Buffer;
+      if (this.#payload === undefined && chunk.length - offset >= length) {
+        payload = length === 0 ? noBytes : chunk.subarray(offset, offset + length);
+        offset += length;
+      } else {
+        this.#payload ??= Buffer.allocUnsafe(length);
+        const take = Math.min(length - this.#payloadLength, chunk.length - offset);
+        chunk.copy(this.#payload, this.#payloadLength, offset, offset + take);
+        this.#payloadLength += take;
+        offset += take;
+        if (this.#payloadLength < length) return;
+        payload = this.#payload;
+      }
+      const frame: Frame = {
+        type: this.#header[8] ?? 0,
+        stream: this.#header.readUInt32BE(4),
+        lane: this.#header[9] ?? 0,
+        payload,
+      };
+      this.#headerLength = 0;
+      this.#payload = undefined;
+      this.#payloadLength = 0;
+      if (!onFrame(frame)) return;
+    }
+  }
+
+  #length(): number {
+    return this.#header.readUInt32BE(0);
+  }
+
+  /** A frame without payload is complete with its header. */
+  #complete(): boolean {
+    return this.#headerLength === headerBytes && this.#payloadLength === this.#length();
+  }
+}

@@ -1,0 +1,3 @@
+module nanoclaw/runner
+
+go 1.19
