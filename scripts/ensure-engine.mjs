@@ -39,7 +39,7 @@ async function startOwn(root, environment, tried) {
     );
   }
   if (whyNoApt()) throw missing(tried);
-  note('none runs; installing and starting one of our own (test/host/up)');
+  note('our own, installed and started by test/host/up where it is not there yet');
   const { code } = await runCommand(join(root, 'test', 'host', 'up'), [], {
     cwd: root,
     env: environment,

@@ -1,14 +1,16 @@
 // A new enough Node and the pinned pnpm, fetched through the machine's own npm client (its registry and
 // proxy settings apply) into a cache outside the clone. Nothing half fetched is ever found there: a
 // version is made in a temporary directory, tried, and only then renamed to its place.
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { onInterrupt } from './interrupt.mjs';
 import { note, PlainError } from './lines.mjs';
-import { mustRun, onInterrupt, runCommand } from './run-command.mjs';
+import { mustRun, runCommand } from './run-command.mjs';
 
 const NODE_MINIMUM = [22, 12];
 const NODE_VERSION = '24.21.0';
+const ABANDONED_AFTER_MS = 60 * 60 * 1000;
 
 const toolchainDirectory = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'nanoclaw', 'toolchain');
 
@@ -73,6 +75,7 @@ export function recordNode(repositoryRoot, node) {
 
 async function fetchPackage(specifier, directory, works) {
   mkdirSync(toolchainDirectory, { recursive: true });
+  removeAbandoned();
   const temporary = mkdtempSync(join(toolchainDirectory, '.fetching-'));
   const remove = () => rmSync(temporary, { recursive: true, force: true });
   const release = onInterrupt(remove);
@@ -100,6 +103,15 @@ async function fetchPackage(specifier, directory, works) {
   } finally {
     remove();
     release();
+  }
+}
+
+/** What a killed run left half fetched; younger ones may belong to another clone that is at it now. */
+function removeAbandoned() {
+  for (const name of readdirSync(toolchainDirectory).filter((entry) => entry.startsWith('.fetching-'))) {
+    const path = join(toolchainDirectory, name);
+    const stat = statSync(path, { throwIfNoEntry: false });
+    if (stat && Date.now() - stat.mtimeMs > ABANDONED_AFTER_MS) rmSync(path, { recursive: true, force: true });
   }
 }
 

@@ -3,8 +3,9 @@
 
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { note, PlainError } from '../../scripts/lines.mjs';
-import { mustRun, onInterrupt, runCommand } from '../../scripts/run-command.mjs';
+import { onInterrupt } from '../../scripts/interrupt.mjs';
+import { note, PlainError, withHeartbeat } from '../../scripts/lines.mjs';
+import { mustRun, runCommand } from '../../scripts/run-command.mjs';
 import { readJson, stateDirectory, writeAtomically } from './state.mjs';
 
 const POLICY_FILE = '/usr/sbin/policy-rc.d';
@@ -30,13 +31,13 @@ export function readDistribution() {
 }
 
 /**
- * Makes sure that `required` are installed (an error if one cannot be had), and of `optional` those
- * that this release has. Asks dpkg first: with nothing missing, apt is not run at all.
+ * Makes sure that `required` are installed (an error if one cannot be had), and of `optional` those that
+ * this release has. Answers what was missing. Asks dpkg first: with nothing missing, apt is not run at all.
  */
 export async function ensurePackages({ required, optional = [] }) {
   const unavailable = readJson(UNAVAILABLE_FILE) ?? [];
   const missing = await missingOf([...required, ...optional.filter((name) => !unavailable.includes(name))]);
-  if (missing.length === 0) return;
+  if (missing.length === 0) return [];
   const why = whyNoApt();
   if (why)
     throw new PlainError(
@@ -46,7 +47,11 @@ export async function ensurePackages({ required, optional = [] }) {
   await withoutServiceStarts(async () => {
     // An installation that was interrupted before leaves packages unpacked but not configured.
     await mustRun('Finishing earlier package work', 'dpkg', ['--configure', '-a'], { env: aptEnvironment() });
-    await mustRun('Package lists', 'apt-get', ['update', ...APT], { env: aptEnvironment() });
+    const lists = await withHeartbeat('Package lists', () =>
+      runCommand('apt-get', ['update', ...APT], { env: aptEnvironment() }),
+    );
+    // One source of somebody else's that fails must not stop us: what we need may come from the others.
+    if (lists.code !== 0) note('apt-get update reported an error; going on with the lists that there are');
     const wanted = missing.filter((name) => required.includes(name));
     if (wanted.length > 0) await install(wanted);
     for (const name of missing.filter((candidate) => optional.includes(candidate))) {
@@ -58,6 +63,7 @@ export async function ensurePackages({ required, optional = [] }) {
     if (unavailable.length > 0)
       note(`not in this release: ${unavailable.join(' ')}; what needs them is reported as not run`);
   });
+  return missing;
 }
 
 async function install(names) {

@@ -1,10 +1,11 @@
 // Docker for the tests: the engine that `up` leaves running, and throw-away engines that a test may
 // kill, stop and restart as it likes.
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { engineVersion } from '../../scripts/engine-http.mjs';
 import { note } from '../../scripts/lines.mjs';
+import { runCommand } from '../../scripts/run-command.mjs';
 import { completeCgroupV1 } from './cgroups.mjs';
 import { runningDaemon } from './daemon.mjs';
 import { answers, enginePaths, extraRuntimes, startEngine, stopEngine } from './docker-engine.mjs';
@@ -21,6 +22,14 @@ export const dockerEngine = {
   packages: {
     required: ['docker.io', 'containerd', 'runc', 'iptables'],
     optional: ['crun', 'runsc'],
+  },
+
+  /** Keeps the packages' own services off where we brought them: they would set up a bridge at the next boot. */
+  async afterInstall(installed) {
+    if (!installed.includes('docker.io') || !existsSync('/run/systemd/system')) return;
+    const services = ['docker.service', 'docker.socket', 'containerd.service'];
+    await runCommand('systemctl', ['disable', '--quiet', ...services]);
+    note(`Debian's docker.service stays off; to use Docker yourself: systemctl enable --now docker`);
   },
 
   /** Starts the engine or finds it running; answers its host and the variables for `.run/env`. */
@@ -63,6 +72,8 @@ export const dockerEngine = {
  * sees neither temporary directories, home, cache nor this repository (`hide` adds more), as a remote
  * daemon would; its socket stays reachable. End it with `stop()`; one whose owner died is removed by the
  * next `up`.
+ *
+ * @param {{ dir?: string, config?: Record<string, unknown>, ownMountNamespace?: boolean, hide?: string[] }} [options]
  */
 export async function startDockerd({ dir, config = {}, ownMountNamespace = false, hide = [] } = {}) {
   const directory = dir ?? newThrowAwayDirectory();

@@ -14,7 +14,8 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { mustRun, onInterrupt } from '../../scripts/run-command.mjs';
+import { onInterrupt } from '../../scripts/interrupt.mjs';
+import { mustRun } from '../../scripts/run-command.mjs';
 import { readDistribution } from './apt.mjs';
 
 /** What has to be installed before archives can be built. */

@@ -2,6 +2,7 @@
 import { createReadStream, existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { engineRequest } from '../../scripts/engine-http.mjs';
+import { onInterrupt } from '../../scripts/interrupt.mjs';
 import { formatDuration, note, PlainError } from '../../scripts/lines.mjs';
 import { RECIPE_LABEL, recipes } from '../images/recipes.mjs';
 import { buildBusyboxArchive, buildDebianArchive } from './image-archives.mjs';
@@ -19,11 +20,14 @@ export async function buildTestImages() {
     const startedAt = Date.now();
     note(`building ${recipe.reference}${recipe.kind === 'debian' ? ' from Debian packages (30 to 120 s, once)' : ''}`);
     const temporary = `${archive}.${process.pid}.part`;
+    const remove = () => rmSync(temporary, { force: true });
+    const release = onInterrupt(remove);
     try {
       await (recipe.kind === 'busybox' ? buildBusyboxArchive : buildDebianArchive)(recipe, temporary);
       renameSync(temporary, archive);
     } finally {
-      rmSync(temporary, { force: true });
+      remove();
+      release();
     }
     const megabytes = Math.round(statSync(archive).size / 1e6);
     note(`built ${recipe.reference}, ${megabytes} MB, in ${formatDuration(Date.now() - startedAt)}`);
@@ -34,6 +38,9 @@ export async function buildTestImages() {
 /**
  * Imports the test images (or those in `names`: `busybox`, `python`) into the engine at `host`, skipping
  * what it has already. The archives must have been built: `test/host/up` does.
+ *
+ * @param {string} host
+ * @param {{ names?: string[], quiet?: boolean }} [options]
  */
 export async function loadTestImages(host, { names = recipes.map((recipe) => recipe.name), quiet = true } = {}) {
   for (const recipe of recipes.filter((candidate) => names.includes(candidate.name))) {
@@ -81,9 +88,9 @@ function recipeHash(recipe) {
   return fingerprint({ ...recipe, architecture: process.arch });
 }
 
-/** Archives of earlier recipes of the same name; those of a recipe still being tried elsewhere are cheap to remake. */
+/** Archives of earlier recipes of the same name, and what a killed run left of this one (`up` runs one at a time). */
 function removeOlder(recipe, current) {
-  const stale = new RegExp(`^${recipe.name}-[0-9a-f]{12}\\.tar$`);
+  const stale = new RegExp(`^${recipe.name}-[0-9a-f]{12}\\.tar(\\.\\d+\\.part)?$`);
   for (const file of readdirSync(imageDirectory)) {
     const path = join(imageDirectory, file);
     if (stale.test(file) && path !== current) rmSync(path, { force: true });

@@ -38,12 +38,13 @@ export function findByArgument(predicate) {
     .filter((record) => record !== undefined);
 }
 
-/** All descendants of a process, deepest last. */
-export function descendantsOf(pid) {
+/** All descendants of a process, deepest last; with `sameSession` without daemons, which left the session. */
+export function descendantsOf(pid, { sameSession = false } = {}) {
+  const session = readStat(pid)?.session;
   const parents = new Map();
   for (const name of readdirSync('/proc')) {
     const stat = /^\d+$/.test(name) ? readStat(Number(name)) : undefined;
-    if (stat) parents.set(Number(name), stat.parent);
+    if (stat && (!sameSession || stat.session === session)) parents.set(Number(name), stat.parent);
   }
   const found = [];
   const visit = (parent) => {
@@ -74,5 +75,5 @@ function readStat(pid) {
   }
   // The name (second field) may hold spaces and parentheses: count from its last parenthesis.
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-  return { state: fields[0], parent: Number(fields[1]), startTime: fields[19] };
+  return { state: fields[0], parent: Number(fields[1]), session: fields[3], startTime: fields[19] };
 }

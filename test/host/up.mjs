@@ -18,10 +18,11 @@ await runMain(async () => {
       `test/host/up cannot install an engine: ${why}.\nNext: start one yourself and name it in DOCKER_HOST.`,
     );
   openStep('test/host/up, packages');
-  await ensurePackages({
+  const installed = await ensurePackages({
     required: [...imagePackages.required, ...engines.flatMap((engine) => engine.packages.required)],
     optional: engines.flatMap((engine) => engine.packages.optional),
   });
+  for (const engine of engines) await engine.afterInstall(installed);
   openStep('test/host/up, images');
   await buildTestImages();
   const environment = { NANOCLAW_TEST_STATE: stateDirectory };

@@ -31,7 +31,8 @@ export interface DockerUpgrade {
 export interface DockerApi {
   readonly docker: Docker;
   readonly endpoint: DockerEndpoint;
-  /** Fixes the API version in which everything after is said: `1.41`. */
+  /** The API version that everything is said in: `1.41`. */
+  readonly version: string;
   useVersion(version: string): void;
   /** One call with a JSON answer. */
   call<Answer>(request: DockerRequest): Promise<Answer>;
@@ -50,12 +51,17 @@ export function createDockerApi(endpoint: DockerEndpoint, env: Readonly<Record<s
   const connection = toConnection(endpoint.transport, env);
   const docker = new Docker(connection.modemOptions);
   const modem = docker.modem as Modem;
+  let version = minimumApiVersion;
 
   return {
     docker,
     endpoint,
-    useVersion(version) {
-      modem.version = `v${version}`;
+    get version() {
+      return version;
+    },
+    useVersion(negotiated) {
+      version = negotiated;
+      modem.version = `v${negotiated}`;
     },
     async call<Answer>({ method, path, query, body, signal }: DockerRequest): Promise<Answer> {
       const search = query === undefined ? '' : `?${new URLSearchParams(query)}`;
@@ -86,7 +92,7 @@ export function createDockerApi(endpoint: DockerEndpoint, env: Readonly<Record<s
         const fail = (error: unknown) => reject(toDockerError(error, endpoint));
         const request = connection.request({
           method: 'POST',
-          path: `/${modem.version ?? `v${minimumApiVersion}`}${path}`,
+          path: `/v${version}${path}`,
           headers: { Host: 'docker', Connection: 'Upgrade', Upgrade: 'tcp' },
         });
         // Not the request's own `signal` option: it would go on to destroy the socket when it is long a channel.

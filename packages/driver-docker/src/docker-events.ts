@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ExitCause } from '@nanoclaw/core';
 import type { DockerApi } from './docker-api.ts';
 import { statusCodeOf, toDockerError } from './docker-error.ts';
+import { createJsonLineReader, numberMember, textMember } from './docker-json-lines.ts';
 import { managedLabel } from './docker-spec.ts';
 
 /** Watches one container, by the name it is going to have, from before it exists. */
@@ -44,7 +45,6 @@ const outOfMemoryWindowMs = 2000;
 /** The engine tells of a death and of its cause on two ways, and the cause may arrive second. */
 const outOfMemoryGraceMs = 150;
 const checkAfterMs = 1000;
-const maxLineBytes = 4 * 1024 * 1024;
 
 /**
  * One stream of events for all containers of a runtime. It is kept while the runtime lives, but keeps the process alive only
@@ -56,7 +56,7 @@ export function createDockerEvents(api: DockerApi): DockerEvents {
   let stream: Readable | undefined;
   let opening: Promise<void> | undefined;
   let closed = false;
-  let lastEventSeconds: string | undefined;
+  let lastEventSeconds: number | undefined;
 
   const holdProcess = (): void => {
     const socket: unknown = stream !== undefined && 'socket' in stream ? stream.socket : undefined;
@@ -99,20 +99,16 @@ export function createDockerEvents(api: DockerApi): DockerEvents {
     settle(entry, outOfMemory ? { kind: 'out-of-memory' } : toExitCause(exitCode));
   };
 
-  const open = async (signal: AbortSignal | undefined): Promise<void> => {
-    const options = {
-      filters: { type: ['container'], event: ['die', 'oom', 'destroy'], label: [`${managedLabel}=true`] },
-      ...(lastEventSeconds === undefined ? {} : { since: lastEventSeconds }),
-      ...(signal === undefined ? {} : { abortSignal: signal }),
-    };
-    const opened = (await api.docker.getEvents(options)) as Readable;
+  const open = async (): Promise<void> => {
+    const filters = { type: ['container' as const], event: ['die', 'oom', 'destroy'], label: [`${managedLabel}=true`] };
+    const opened = (await api.docker.getEvents({ filters, ...(lastEventSeconds === undefined ? {} : { since: lastEventSeconds }) })) as unknown as Readable;
     if (closed) {
       opened.destroy();
       return;
     }
     stream = opened;
-    const readLines = createLineReader((line) => {
-      const event = parseEvent(line);
+    const readLines = createJsonLineReader((value) => {
+      const event = parseEvent(value);
       if (event === undefined) return;
       lastEventSeconds = event.time ?? lastEventSeconds;
       onEvent(event);
@@ -131,7 +127,7 @@ export function createDockerEvents(api: DockerApi): DockerEvents {
 
   const openOnce = (): Promise<void> => {
     if (stream !== undefined) return Promise.resolve();
-    opening ??= open(undefined).finally(() => {
+    opening ??= open().finally(() => {
       opening = undefined;
     });
     return opening;
@@ -209,43 +205,11 @@ export function toExitCause(exitCode: number): ExitCause {
   return exitCode > 128 && exitCode <= 128 + 64 ? { kind: 'signal', signal: exitCode - 128 } : { kind: 'exit', exitCode };
 }
 
-function parseEvent(line: string): (ContainerEvent & { readonly time: string | undefined }) | undefined {
-  let value: unknown;
-  try {
-    value = JSON.parse(line);
-  } catch {
-    return undefined;
-  }
-  const action = text(value, 'Action') ?? text(value, 'status');
-  const attributes = member(member(value, 'Actor'), 'Attributes');
-  const name = text(attributes, 'name');
+function parseEvent(value: unknown): (ContainerEvent & { readonly time: number | undefined }) | undefined {
+  const action = textMember(value, 'Action') ?? textMember(value, 'status');
+  const name = textMember(value, 'Actor', 'Attributes', 'name');
   if (action === undefined || name === undefined) return undefined;
-  const time = member(value, 'time');
-  // The cause of death in an exit code that is not a number is not known.
-  const exitCode = Number(text(attributes, 'exitCode') ?? Number.NaN);
-  return { action, name, exitCode: Number.isInteger(exitCode) ? exitCode : 255, time: typeof time === 'number' ? String(time) : undefined };
-}
-
-/** Cuts a stream into lines. The reader answers false when a line is longer than any event can be. */
-function createLineReader(onLine: (line: string) => void): (chunk: Buffer) => boolean {
-  let rest = Buffer.alloc(0);
-  return (chunk) => {
-    let data = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
-    for (let end = data.indexOf(10); end >= 0; end = data.indexOf(10)) {
-      const line = data.toString('utf8', 0, end).trim();
-      data = data.subarray(end + 1);
-      if (line !== '') onLine(line);
-    }
-    rest = data.length === 0 ? Buffer.alloc(0) : Buffer.from(data);
-    return rest.length <= maxLineBytes;
-  };
-}
-
-function member(value: unknown, name: string): unknown {
-  return typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined;
-}
-
-function text(value: unknown, name: string): string | undefined {
-  const found = member(value, name);
-  return typeof found === 'string' ? found : undefined;
+  // The engine writes numbers as text here.
+  const exitCode = Number(textMember(value, 'Actor', 'Attributes', 'exitCode') ?? Number.NaN);
+  return { action, name, exitCode: Number.isInteger(exitCode) ? exitCode : 255, time: numberMember(value, 'time') };
 }

@@ -78,7 +78,7 @@ export const path = (problem: (path: string) => string | undefined = pathProblem
 /** Permission bits in octal text. */
 export const mode = reading((input): Reading => {
   // Numbers are refused: YAML reads 0700 as seven hundred.
-  if (typeof input !== 'string' || !/^0?[01]?[0-7]{3}$/.test(input)) {
+  if (typeof input !== 'string' || !/^0?1?[0-7]{3}$/.test(input)) {
     return { problem: `expected permission bits as octal text such as '0700' or '1777', found ${show(input)}` };
   }
   const bits = Number.parseInt(input, 8);

@@ -38,8 +38,8 @@ type lookup struct {
 	createParents bool
 }
 
-// Find looks a path up, following symlinks on the way but not in the last component.
-func Find(path []byte) (*Place, error) { return find(path, lookup{}) }
+// FindTarget looks a path up, following symlinks to the end.
+func FindTarget(path []byte) (*Place, error) { return find(path, lookup{followLast: true}) }
 
 func find(path []byte, how lookup) (*Place, error) {
 	text, err := absolute(path)
@@ -149,7 +149,7 @@ func (place *Place) step(name string, last bool, how lookup) (target string, isL
 		place.Directory = handle
 		return "", false, nil
 	case kind == syscall.S_IFLNK:
-		target, err = at.Readlink(handle, "")
+		target, err = at.Readlink(place.Directory, name)
 		isLink = true
 	case last:
 		place.Name = name

@@ -2,11 +2,11 @@
 export interface SeccompArgument {
   /** Which argument, from 0. */
   readonly index: number;
-  /** What it is compared with; the mask for `SCMP_CMP_MASKED_EQ`. */
+  /** The bits of it that count. */
   readonly value: number;
-  /** What the masked argument must equal; 0 for `SCMP_CMP_EQ`. */
+  /** What these bits must be. */
   readonly valueTwo: number;
-  readonly op: 'SCMP_CMP_EQ' | 'SCMP_CMP_MASKED_EQ';
+  readonly op: 'SCMP_CMP_MASKED_EQ';
 }
 
 /**
@@ -28,9 +28,12 @@ export interface SeccompProfile {
   readonly syscalls: readonly SeccompRule[];
 }
 
-/** The argument is exactly this, in all of its 64 bits. */
+/**
+ * The argument is this. Arguments are 64 bits wide for a filter, but the kernel takes these as `int` and drops the upper
+ * half, whatever a compiler left there; so the lower half is what is compared.
+ */
 export function equals(index: number, value: number): SeccompArgument {
-  return { index, value, valueTwo: 0, op: 'SCMP_CMP_EQ' };
+  return maskedEquals(index, 0xffffffff, value);
 }
 
 /** The bits of the mask are exactly these; the others don't matter. */

@@ -14,7 +14,6 @@ const (
 
 	atSymlinkNoFollow = 0x100
 	atRemoveDir       = 0x200
-	atEmptyPath       = 0x1000
 
 	procMagic = 0x9fa0
 )
@@ -40,7 +39,7 @@ func Stat(directory int, name string) (stat syscall.Stat_t, err error) {
 	return stat, asError(errno)
 }
 
-// Readlink reads the symlink name; an empty name reads the one that directory is an O_PATH handle of.
+// Readlink reads where the symlink name leads, as text.
 func Readlink(directory int, name string) (string, error) {
 	pointer, err := syscall.BytePtrFromString(name)
 	if err != nil {

@@ -1,0 +1,47 @@
+import { constants } from 'node:os';
+
+/** What a person or a supervisor wants when a signal comes. */
+export interface Interrupts extends Disposable {
+  /** Aborted once everything has to go. */
+  readonly stop: AbortSignal;
+  /** The signal that stopped us. */
+  readonly signal: NodeJS.Signals | undefined;
+  /** Where the first SIGINT goes while a command runs; `undefined` otherwise. */
+  forward: (() => void) | undefined;
+}
+
+const stopping = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
+
+/**
+ * Ctrl-C goes to the command first, and ends everything the second time; SIGTERM, SIGHUP and SIGQUIT end everything at
+ * once. One more while everything is ending doesn't wait for it: the sandbox ends by itself when we are gone.
+ */
+export function watchInterrupts(): Interrupts {
+  const controller = new AbortController();
+  let stoppedBy: NodeJS.Signals | undefined;
+  const interrupts: Interrupts = {
+    stop: controller.signal,
+    get signal() {
+      return stoppedBy;
+    },
+    forward: undefined,
+    [Symbol.dispose]() {
+      for (const signal of stopping) process.off(signal, onSignal);
+    },
+  };
+  function onSignal(signal: NodeJS.Signals): void {
+    if (stoppedBy !== undefined) {
+      process.exit(128 + constants.signals[signal]);
+    }
+    if (signal === 'SIGINT' && interrupts.forward !== undefined) {
+      const { forward } = interrupts;
+      interrupts.forward = undefined;
+      forward();
+      return;
+    }
+    stoppedBy = signal;
+    controller.abort();
+  }
+  for (const signal of stopping) process.on(signal, onSignal);
+  return interrupts;
+}
