@@ -39,10 +39,11 @@ const levels = ['trace', 'debug', 'info', 'warn', 'error'];
 
 /** JSON lines on stderr, where `--verbose` or `NANOCLAW_LOG=debug|info|warn|error` ask for them. */
 async function createLogger(cli: Cli): Promise<Logger> {
-  const asked = cli.env['NANOCLAW_LOG'] ?? '';
+  const asked = cli.env.NANOCLAW_LOG ?? '';
   const level = levels.includes(asked) ? asked : cli.verbose ? 'debug' : undefined;
   if (level === undefined) return silentLogger;
   // Loaded here only: most runs write no log.
   const { pino } = await import('pino');
-  return pino({ name: 'nanoclaw', level }, pino.destination({ fd: 2, sync: true }));
+  const logger: Logger = pino({ name: 'nanoclaw', level }, pino.destination({ fd: 2, sync: true }));
+  return logger;
 }

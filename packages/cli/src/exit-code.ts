@@ -1,5 +1,5 @@
-import { isNanoclawError, type ProcessEnd } from '@nanoclaw/core';
 import { constants } from 'node:os';
+import { isNanoclawError, type ProcessEnd } from '@nanoclaw/core';
 
 /** Exit codes, as `docker run` and `timeout` have them. */
 export const exitCodes = {

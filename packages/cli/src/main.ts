@@ -1,6 +1,6 @@
-import { Command, CommanderError } from 'commander';
 import { createRequire } from 'node:module';
-import { createCli, type Cli } from './cli.ts';
+import { Command, CommanderError } from 'commander';
+import { type Cli, createCli } from './cli.ts';
 import { addBench } from './commands/bench.ts';
 import { addDoctor } from './commands/doctor.ts';
 import { addPolicy } from './commands/policy.ts';
@@ -38,7 +38,9 @@ function createProgram(cli: Cli): Command {
     .description('Runs untrusted code in hardened, verified containers.')
     .version(version, '-V, --version')
     .option('--verbose', 'write a log to stderr, and stacks of errors (as NANOCLAW_LOG=debug does)')
-    .on('option:verbose', () => { cli.verbose = true; })
+    .on('option:verbose', () => {
+      cli.verbose = true;
+    })
     .addHelpText('after', examples)
     .enablePositionalOptions()
     .showHelpAfterError(false)

@@ -1,5 +1,5 @@
-import { createError, formatPolicy, parsePolicy, type Policy, type PolicyInput, presetNames } from '@nanoclaw/core';
 import { readFile, stat } from 'node:fs/promises';
+import { createError, formatPolicy, type Policy, type PolicyInput, parsePolicy, presetNames } from '@nanoclaw/core';
 import { messageOf } from './output.ts';
 
 const maximumFileBytes = 1_048_576;
@@ -21,7 +21,10 @@ export async function readPolicyFile(path: string): Promise<unknown> {
   const document = parseDocument(path.endsWith('.json') ? text.replaceAll('\t', '  ') : text, { uniqueKeys: true });
   const problems = [...document.errors, ...document.warnings].map(({ message, linePos }) => {
     const [first = ''] = message.split('\n');
-    return { path: linePos === undefined ? '' : `line ${linePos[0].line}`, message: first.replace(/ at line \d+, column \d+:?$/, '') };
+    return {
+      path: linePos === undefined ? '' : `line ${linePos[0].line}`,
+      message: first.replace(/ at line \d+, column \d+:?$/, ''),
+    };
   });
   if (problems.length === 0) {
     try {
@@ -30,7 +33,9 @@ export async function readPolicyFile(path: string): Promise<unknown> {
       problems.push({ path: '', message: messageOf(error) });
     }
   }
-  const lines = problems.map((problem) => (problem.path === '' ? problem.message : `${problem.path}: ${problem.message}`));
+  const lines = problems.map((problem) =>
+    problem.path === '' ? problem.message : `${problem.path}: ${problem.message}`,
+  );
   throw createError('INVALID_POLICY', `${path} is neither YAML nor JSON: ${lines.join('; ')}`, { problems, path });
 }
 
@@ -53,7 +58,9 @@ function withOverrides(written: unknown, overrides: PolicyInput): unknown {
   return {
     ...written,
     ...overrides,
-    ...(overrides.mounts !== undefined && Array.isArray(mounts) ? { mounts: [...(mounts as unknown[]), ...overrides.mounts] } : {}),
+    ...(overrides.mounts !== undefined && Array.isArray(mounts)
+      ? { mounts: [...(mounts as unknown[]), ...overrides.mounts] }
+      : {}),
     ...lifetimeFor(written, overrides),
   };
 }
@@ -78,7 +85,8 @@ export function toPolicyInput(policy: Policy): PolicyInput {
 
 function inFile(path: string, error: unknown): unknown {
   if (!(error instanceof Error) || !('code' in error) || error.code !== 'INVALID_POLICY') return error;
-  const details = 'details' in error && typeof error.details === 'object' && error.details !== null ? error.details : {};
+  const details =
+    'details' in error && typeof error.details === 'object' && error.details !== null ? error.details : {};
   return createError('INVALID_POLICY', `${path}: ${error.message}`, { ...details, path }, error);
 }
 
@@ -86,7 +94,11 @@ async function readText(path: string): Promise<string> {
   try {
     const { size } = await stat(path);
     if (size > maximumFileBytes) {
-      throw createError('INVALID_ARGUMENT', `The policy file ${path} has ${size} bytes; expected at most ${maximumFileBytes}.`, { path });
+      throw createError(
+        'INVALID_ARGUMENT',
+        `The policy file ${path} has ${size} bytes; expected at most ${maximumFileBytes}.`,
+        { path },
+      );
     }
     return await readFile(path, 'utf8');
   } catch (error) {

@@ -1,7 +1,7 @@
-import { createError, type SandboxRuntime } from '@nanoclaw/core';
-import { createDockerRuntime } from '@nanoclaw/driver-docker';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { createError, type SandboxRuntime } from '@nanoclaw/core';
+import { createDockerRuntime } from '@nanoclaw/driver-docker';
 import type { Cli } from './cli.ts';
 import { messageOf } from './output.ts';
 
@@ -16,7 +16,10 @@ export const runtimeOption = [
 export async function openRuntime(name: string, cli: Cli): Promise<SandboxRuntime> {
   if (name === 'docker') return createDockerRuntime();
   if (name === 'auto') {
-    cli.logger.debug({ runtime: 'docker' }, 'runtime chosen: Docker is the only engine that this version has a driver for');
+    cli.logger.debug(
+      { runtime: 'docker' },
+      'runtime chosen: Docker is the only engine that this version has a driver for',
+    );
     return createDockerRuntime();
   }
   if (looksLikePath(name)) return loadRuntime(name);
@@ -28,7 +31,11 @@ export async function openRuntime(name: string, cli: Cli): Promise<SandboxRuntim
 }
 
 /** Opens a runtime, hands it to `work`, and closes it whatever happens. */
-export async function withRuntime<T>(name: string, cli: Cli, work: (runtime: SandboxRuntime) => Promise<T>): Promise<T> {
+export async function withRuntime<T>(
+  name: string,
+  cli: Cli,
+  work: (runtime: SandboxRuntime) => Promise<T>,
+): Promise<T> {
   const runtime = await openRuntime(name, cli);
   try {
     return await work(runtime);
@@ -53,7 +60,9 @@ async function loadRuntime(path: string): Promise<SandboxRuntime> {
   const { createRuntime } = module;
   if (typeof createRuntime !== 'function') {
     const found = Object.keys(module).join(', ') || 'nothing';
-    throw refuse(`exports no function named createRuntime (it exports ${found}). It must return a SandboxRuntime of @nanoclaw/core.`);
+    throw refuse(
+      `exports no function named createRuntime (it exports ${found}). It must return a SandboxRuntime of @nanoclaw/core.`,
+    );
   }
   let runtime: unknown;
   try {
@@ -63,7 +72,9 @@ async function loadRuntime(path: string): Promise<SandboxRuntime> {
   }
   const missing = missingMembers(runtime);
   if (missing.length > 0) {
-    throw refuse(`returned no SandboxRuntime from createRuntime(): ${missing.join(', ')} ${missing.length === 1 ? 'is' : 'are'} missing. See the interface SandboxRuntime of @nanoclaw/core.`);
+    throw refuse(
+      `returned no SandboxRuntime from createRuntime(): ${missing.join(', ')} ${missing.length === 1 ? 'is' : 'are'} missing. See the interface SandboxRuntime of @nanoclaw/core.`,
+    );
   }
   return runtime as SandboxRuntime;
 }

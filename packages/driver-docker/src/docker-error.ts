@@ -1,4 +1,4 @@
-import { createError, isNanoclawError, type NanoclawError } from '@nanoclaw/core';
+import { type ContainerSpec, createError, isNanoclawError, type NanoclawError } from '@nanoclaw/core';
 import { escapeControlCharacters } from '@nanoclaw/driver-kit';
 import type { DockerEndpoint } from './docker-connect.ts';
 
@@ -17,9 +17,9 @@ export function toDockerError(error: unknown, endpoint: Pick<DockerEndpoint, 'ad
   return fromAbort(error, found) ?? fromSocket(error, found, where) ?? fromAnswer(error, found, where);
 }
 
+/** The engine's HTTP status, where an answer of the engine's is what an error goes back to. */
 export function statusCodeOf(error: unknown): number | undefined {
-  const seen = isNanoclawError(error) ? error.cause : error;
-  return read(seen).statusCode;
+  return isNanoclawError(error) ? statusCodeOf(error.cause) : read(error).statusCode;
 }
 
 function fromAbort(cause: unknown, { code }: EngineError): NanoclawError | undefined {
@@ -89,20 +89,25 @@ function fromAnswer(cause: unknown, { message, statusCode }: EngineError, where:
   return createError('ENGINE_ERROR', `Docker at ${where} answered${status}: ${text}`, {}, cause);
 }
 
-/** One that happened while a container was started: says what is wrong with the image, the runner or the settings. */
-export function toStartError(error: NanoclawError, runnerPath: string): NanoclawError {
-  if (error.code !== 'ENGINE_ERROR') return error;
+/** An error that happened while a container was started: says what is wrong with the image, the runner or the settings. */
+export function toStartError(error: NanoclawError, spec: Pick<ContainerSpec, 'command' | 'openFiles'>): NanoclawError {
+  if (error.code !== 'ENGINE_ERROR' || statusCodeOf(error) === undefined) return error;
+  const [runner] = spec.command;
   const text = oneLine(read(error.cause).message);
   if (/exec format error/i.test(text)) {
-    return createError('RUNNER_MISSING', `The runner ${runnerPath} is built for another architecture than the engine's (${text}).`, { path: runnerPath }, error);
+    return createError('RUNNER_MISSING', `The runner ${runner} is built for another architecture than the engine's (${text}).`, { path: runner }, error);
   }
-  if (text.includes(runnerPath) && /no such file or directory|not found|permission denied/i.test(text)) {
+  if (text.includes(runner) && /no such file or directory|not found|permission denied/i.test(text)) {
     return createError(
       'RUNNER_MISSING',
-      `The container can't execute the runner ${runnerPath} (${text}). Is the disk it is mounted from mounted noexec? XDG_STATE_HOME chooses another.`,
-      { path: runnerPath },
+      `The container can't execute the runner ${runner} (${text}). Is the disk it is mounted from mounted noexec? XDG_STATE_HOME chooses another.`,
+      { path: runner },
       error,
     );
+  }
+  if (/setting rlimit/i.test(text)) {
+    const cure = `Lower the policy's open files below ${spec.openFiles}, or raise the engine's own limit (LimitNOFILE of docker.service).`;
+    return createError('CONTROL_UNSUPPORTED', `The engine may not set the limit of open files that the policy asks for (${text}). ${cure}`, { control: 'open-files', cure }, error);
   }
   return createError('START_FAILED', `Docker could not start the container: ${text}`, {}, error);
 }

@@ -121,7 +121,9 @@ export function compareDockerInspect(asked: DockerCreateBody, found: DockerInspe
   for (const [name, control] of Object.entries(configControls)) {
     // An image adds its own labels to a container's, and there is no way to stop it: ours must be there as asked.
     const actual = name === 'Labels' ? pick(config[name], Object.keys(asked.Labels)) : config[name];
-    compare(control, name, Reflect.get(asked, name), actual);
+    const expected = Reflect.get(asked, name);
+    if (name === 'Env') compare(control, name, assignments(expected), assignments(actual));
+    else compare(control, name, expected, actual);
   }
   compare('image-config', 'Image id', asked.Image, found.Image);
   compare('mounts', 'Mounts in effect', asked.HostConfig.Mounts.map(toMountPoint), (found.Mounts ?? []).map(pickMountPoint));
@@ -218,6 +220,11 @@ function ulimit(text: string, name: string): string | undefined {
 function show(name: string, value: string): string {
   const text = name === 'SecurityOpt' ? value.replace(/"seccomp=.*?[^\\]"(?=, |\])/g, (profile) => `"seccomp=<${createHash('sha256').update(profile).digest('hex').slice(0, 12)}>"`) : value;
   return `${name} ${text === '' ? 'unset' : oneLine(text).slice(0, 300)}`;
+}
+
+/** Without the bare names by which variables are dropped: a name without a value sets nothing. */
+function assignments(value: unknown): unknown {
+  return Array.isArray(value) ? value.filter((entry) => typeof entry !== 'string' || entry.includes('=')) : value;
 }
 
 function pick(value: unknown, names: readonly string[]): Record<string, unknown> {

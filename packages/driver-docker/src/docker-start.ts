@@ -1,9 +1,10 @@
-import { createError, type ContainerSpec, type StartedContainer } from '@nanoclaw/core';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type ContainerSpec, createError, type NanoclawError, type StartedContainer } from '@nanoclaw/core';
 import { createDiagnosticsTail } from '@nanoclaw/driver-kit';
 import type { DockerApi } from './docker-api.ts';
 import { attachDockerChannel } from './docker-channel.ts';
 import type { DockerContainers } from './docker-containers.ts';
-import { toDockerError, toStartError } from './docker-error.ts';
+import { statusCodeOf, toDockerError, toStartError } from './docker-error.ts';
 import type { DockerEvents } from './docker-events.ts';
 import { compareDockerInspect, type DockerInspect, toEnforcementError } from './docker-inspect.ts';
 import { type DockerSpecEngine, toDockerCreateBody } from './docker-spec.ts';
@@ -35,10 +36,17 @@ export async function startDockerContainer(parts: DockerStartParts, spec: Contai
   const body = toDockerCreateBody(spec, parts.engine);
   const diagnostics = createDiagnosticsTail();
   const watch = events.watch(spec.name);
+  let existence: boolean | 'unknown' = 'unknown';
   let channel: StartedContainer['channel'] | undefined;
 
   try {
-    const created = await create(api, spec.name, body, signal);
+    const created = await create(api, spec.name, body, signal).catch((error: unknown) => {
+      // An answer, and not a good one, is that there is none; without an answer nobody knows.
+      if (statusCodeOf(error) !== undefined) existence = false;
+      throw error;
+    });
+    existence = true;
+    signal.throwIfAborted();
     const path = `/containers/${created.Id}`;
     const [attached, inspected] = await Promise.all([
       attachDockerChannel(api, created.Id, diagnostics, signal).then((value) => {
@@ -49,9 +57,7 @@ export async function startDockerContainer(parts: DockerStartParts, spec: Contai
     ]);
     const difference = toEnforcementError(compareDockerInspect(body, inspected), created.Warnings ?? [], spec.relaxed);
     if (difference !== undefined) throw difference;
-    await api.call({ method: 'POST', path: `${path}/start`, signal }).catch((error: unknown) => {
-      throw toStartError(toDockerError(error, api.endpoint), spec.command[0]);
-    });
+    await api.call({ method: 'POST', path: `${path}/start`, signal });
     signal.throwIfAborted();
 
     attached.once('close', () => watch.checkSoon());
@@ -61,8 +67,9 @@ export async function startDockerContainer(parts: DockerStartParts, spec: Contai
     // An error nobody listens for would end the process.
     channel?.on('error', () => undefined);
     channel?.destroy();
-    await removeRemains(containers, spec.name, error);
-    throw error;
+    const told = toStartError(toDockerError(error, api.endpoint), spec);
+    await removeRemains(containers, spec.name, existence, told);
+    throw told;
   }
 }
 
@@ -83,31 +90,32 @@ async function create(api: DockerApi, name: string, body: unknown, signal: Abort
   };
   signal.addEventListener('abort', onAbort, { once: true });
   try {
-    const created = await api.call<Created>({ method: 'POST', path: '/containers/create', query: { name }, body, signal: patience.signal });
-    signal.throwIfAborted();
-    return created;
+    return await api.call<Created>({ method: 'POST', path: '/containers/create', query: { name }, body, signal: patience.signal });
   } finally {
     clearTimeout(timer);
     signal.removeEventListener('abort', onAbort);
   }
 }
 
+/** When the answer to a create call was lost, the container may come to be after we first looked. */
+const lookAgainAfterMs = [0, 250, 1000, 3000];
+
 /**
  * Removes by name, for the id may never have arrived. The name is unique, so what has it is ours, unless the engine said that
  * it was taken.
  */
-async function removeRemains(containers: DockerContainers, name: string, cause: unknown): Promise<void> {
-  if (cause instanceof Error && /Conflict\. The container name/.test(cause.message)) return;
+async function removeRemains(containers: DockerContainers, name: string, created: boolean | 'unknown', cause: NanoclawError): Promise<void> {
+  if (created === false) return;
+  const signal = AbortSignal.timeout(cleanupMs);
   try {
-    await containers.remove(name, AbortSignal.timeout(cleanupMs));
+    for (const delayMs of created === 'unknown' ? lookAgainAfterMs : [0]) {
+      await sleep(delayMs, undefined, { signal });
+      await containers.remove(name, signal);
+    }
   } catch (error) {
     // The engine is gone: what it left is removed by the sweep, and the first error says more.
-    if (cause instanceof Error && 'code' in cause && cause.code === 'ENGINE_UNAVAILABLE') return;
-    throw createError(
-      'ENGINE_ERROR',
-      `${cause instanceof Error ? cause.message : String(cause)} And the container ${name} could not be removed: ${error instanceof Error ? error.message : String(error)}`,
-      {},
-      cause,
-    );
+    if (cause.code === 'ENGINE_UNAVAILABLE') return;
+    const why = error instanceof Error ? error.message : String(error);
+    throw createError('ENGINE_ERROR', `${cause.message} And the container ${name} could not be removed: ${why}`, {}, cause);
   }
 }

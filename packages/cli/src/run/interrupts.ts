@@ -1,5 +1,3 @@
-import { constants } from 'node:os';
-
 /** What a person or a supervisor wants when a signal comes. */
 export interface Interrupts extends Disposable {
   /** Aborted once everything has to go. */
@@ -30,9 +28,7 @@ export function watchInterrupts(): Interrupts {
     },
   };
   function onSignal(signal: NodeJS.Signals): void {
-    if (stoppedBy !== undefined) {
-      process.exit(128 + constants.signals[signal]);
-    }
+    if (stoppedBy !== undefined) dieBy(signal);
     if (signal === 'SIGINT' && interrupts.forward !== undefined) {
       const { forward } = interrupts;
       interrupts.forward = undefined;
@@ -44,4 +40,10 @@ export function watchInterrupts(): Interrupts {
   }
   for (const signal of stopping) process.on(signal, onSignal);
   return interrupts;
+}
+
+/** Ends this process at once by the signal's own default, which waits for nothing. */
+export function dieBy(signal: NodeJS.Signals): void {
+  process.removeAllListeners(signal);
+  process.kill(process.pid, signal);
 }

@@ -1,7 +1,7 @@
-import { StringDecoder } from 'node:string_decoder';
 import { Transform, type TransformCallback } from 'node:stream';
+import { StringDecoder } from 'node:string_decoder';
 
-const escape = '\x1b';
+const esc = '\x1b';
 const cancel = ['\x18', '\x1a'];
 /** What ESC or its 8-bit form starts: sequences with a string in them set clipboards, titles, files; none is let through. */
 const stringStarts = new Set([']', 'P', 'X', '^', '_']);
@@ -10,7 +10,8 @@ const maximumSequence = 128;
 const harmlessFinals = new Set('@ABCDEFGHIJKLMPSTXZ`abcdefghlmnrsu');
 const privateFinals = new Set('hlnJK');
 /** Back to the main screen, cursor shown, no colours, no mouse reports, no bracketed paste, no application keys. */
-export const terminalReset = '\x1b[?1049l\x1b[?25h\x1b[?1l\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?2004l\x1b[0m\x1b>';
+export const terminalReset =
+  '\x1b[?1049l\x1b[?25h\x1b[?1l\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?2004l\x1b[0m\x1b>';
 
 type State = 'text' | 'escape' | 'control' | 'string' | 'string-escape';
 
@@ -41,13 +42,13 @@ export class TerminalFilter extends Transform {
   #filter(text: string): string {
     let passed = '';
     for (const character of text) passed += this.#step(character);
-    if (passed.includes(escape)) this.#changed = true;
+    if (passed.includes(esc)) this.#changed = true;
     return passed;
   }
 
   #step(character: string): string {
     if (cancel.includes(character)) return this.#enter('text');
-    if (character === escape) return this.#enter(this.#state === 'string' ? 'string-escape' : 'escape');
+    if (character === esc) return this.#enter(this.#state === 'string' ? 'string-escape' : 'escape');
     switch (this.#state) {
       case 'text':
         return this.#text(character);
@@ -87,14 +88,14 @@ export class TerminalFilter extends Transform {
     }
     const sequence = this.#sequence + character;
     this.#enter('text');
-    return /^(?:[()*+][0AB12]|#8|[78=>DEHMc])$/.test(sequence) ? escape + sequence : '';
+    return /^(?:[()*+][0AB12]|#8|[78=>DEHMc])$/.test(sequence) ? esc + sequence : '';
   }
 
   #control(character: string): string {
     if (character >= '@' && character <= '~') {
       const sequence = this.#sequence + character;
       this.#enter('text');
-      return isHarmless(sequence) ? `${escape}[${sequence}` : '';
+      return isHarmless(sequence) ? `${esc}[${sequence}` : '';
     }
     // Controls inside a sequence are obeyed by terminals, so they are text.
     if (character < ' ') return this.#text(character);

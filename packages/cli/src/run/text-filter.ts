@@ -1,5 +1,5 @@
-import { StringDecoder } from 'node:string_decoder';
 import { Transform, type TransformCallback } from 'node:stream';
+import { StringDecoder } from 'node:string_decoder';
 
 /** Control characters, and those that turn the direction of text; line feeds, carriage returns and tabs stay. */
 const hostile = /[\p{Cc}\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;

@@ -21,7 +21,7 @@ export interface MountEnvironment {
   readonly sharesFiles: boolean;
   /** Homes whose credentials are kept out, beside `/root` and those in `/home` and `/Users`. Default: the user's own. */
   readonly homes?: readonly string[];
-  /** Absolute paths of engines' sockets that are known beside the usual ones, e.g. from `DOCKER_HOST`. */
+  /** Absolute paths of engines' sockets beside the usual ones. Default: those that the environment names. */
   readonly engineSockets?: readonly string[];
   /** The path without symbolic links; rejects with `ENOENT` where there is nothing. */
   readonly realpath?: (path: string) => Promise<string>;
@@ -35,8 +35,15 @@ export interface MountEnvironment {
 
 type World = Required<MountEnvironment>;
 
-const realWorld: Omit<World, 'sharesFiles' | 'homes'> = {
-  engineSockets: [],
+/** Sockets that the clients of engines are told to use. */
+function socketsOf(env: NodeJS.ProcessEnv): readonly string[] {
+  return ['DOCKER_HOST', 'CONTAINER_HOST', 'CONTAINERD_ADDRESS'].flatMap((name) => {
+    const path = env[name]?.replace(/^unix:\/\//, '');
+    return path?.startsWith('/') ? [path] : [];
+  });
+}
+
+const realWorld: Omit<World, 'sharesFiles' | 'homes' | 'engineSockets'> = {
   realpath,
   kind: async (path) => {
     const found = await stat(path).catch(() => undefined);
@@ -70,7 +77,7 @@ export async function resolveMounts(
       },
     );
   }
-  const world: World = { ...realWorld, homes: [homedir()], ...environment };
+  const world: World = { ...realWorld, homes: [homedir()], engineSockets: socketsOf(process.env), ...environment };
   const homes = await findHomes(world);
   const problems = new ProblemList();
   const resolved: MountSpec[] = [];

@@ -16,6 +16,7 @@ import type { RuntimeCapabilities } from '../runtime/capabilities.ts';
 import type { ContainerSpec } from '../runtime/container-spec.ts';
 import { aborted, type Deadlines, defaultDeadlines, RuntimeGuard } from '../runtime/guard.ts';
 import type { ImageProgress, ImageSource } from '../runtime/image.ts';
+import { knownCapabilities } from '../runtime/known-capabilities.ts';
 import type { SandboxRuntime, StartedContainer } from '../runtime/sandbox-runtime.ts';
 import { explainEnd } from './gone.ts';
 import { labelNames, managedLabels } from './labels.ts';
@@ -65,7 +66,7 @@ export async function createSandbox(options: CreateSandboxOptions): Promise<Sand
   const guard = new RuntimeGuard(options.runtime, { logger, deadlines: { ...defaultDeadlines, ...options.deadlines } });
   const { signal } = options;
 
-  const capabilities = await guard.capabilities(signal);
+  const capabilities = await knownCapabilities(guard, signal);
   const capabilitiesMs = performance.now();
   assertSupported(policy, capabilities);
   const [image, runner, mounts] = await Promise.all([

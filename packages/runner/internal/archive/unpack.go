@@ -75,9 +75,7 @@ func (u *unpacker) extract(header *tar.Header) error {
 	}
 	mode := uint32(header.Mode) & 0o777
 	isDirectory := header.Typeflag == tar.TypeDir
-	switch header.Typeflag {
-	case tar.TypeDir, tar.TypeReg, tar.TypeSymlink, tar.TypeGNUSparse:
-	default:
+	if !isTaken(header) {
 		return files.Refuse(files.NotRegular, "unpack", []byte(header.Name), "only regular files, directories and symlinks are unpacked")
 	}
 	if len(components) == 0 {
@@ -106,6 +104,16 @@ func (u *unpacker) extract(header *tar.Header) error {
 		u.count++
 	}
 	return err
+}
+
+// isTaken leaves out sparse files too, so that no more is written than was sent.
+func isTaken(header *tar.Header) bool {
+	for record := range header.PAXRecords {
+		if strings.HasPrefix(record, "GNU.sparse.") {
+			return false
+		}
+	}
+	return header.Typeflag == tar.TypeDir || header.Typeflag == tar.TypeReg || header.Typeflag == tar.TypeSymlink
 }
 
 // split takes a name of the archive apart.

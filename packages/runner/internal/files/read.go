@@ -32,11 +32,6 @@ func Read(path []byte, offset, length int64, w io.Writer) (ReadResult, error) {
 		return ReadResult{}, Fail("read", path, err)
 	}
 	defer syscall.Close(fd)
-	if offset > 0 {
-		if _, err := syscall.Seek(fd, offset, io.SeekStart); err != nil {
-			return ReadResult{}, Fail("read", path, err)
-		}
-	}
 	hash := sha256.New()
 	size := int64(0)
 	buffer := make([]byte, chunkBytes)
@@ -45,7 +40,7 @@ func Read(path []byte, offset, length int64, w io.Writer) (ReadResult, error) {
 		if length > 0 && length < chunkBytes {
 			chunk = buffer[:length]
 		}
-		n, err := ReadSome(fd, chunk)
+		n, err := readAt(fd, chunk, offset+size)
 		if err != nil {
 			return ReadResult{}, Fail("read", path, err)
 		}
@@ -68,6 +63,15 @@ func Read(path []byte, offset, length int64, w io.Writer) (ReadResult, error) {
 func ReadSome(fd int, buffer []byte) (int, error) {
 	for {
 		n, err := syscall.Read(fd, buffer)
+		if err != syscall.EINTR {
+			return n, err
+		}
+	}
+}
+
+func readAt(fd int, buffer []byte, offset int64) (int, error) {
+	for {
+		n, err := syscall.Pread(fd, buffer, offset)
 		if err != syscall.EINTR {
 			return n, err
 		}

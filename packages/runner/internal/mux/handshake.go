@@ -2,6 +2,7 @@ package mux
 
 import (
 	"encoding/json"
+	"fmt"
 	"time"
 
 	"nanoclaw/runner/internal/wire"
@@ -15,6 +16,8 @@ type Hello struct {
 	Nonce    string  `json:"nonce"`
 	LeaseMs  int64   `json:"leaseMs"`
 	Rlimits  Rlimits `json:"rlimits"`
+	// MaskedPaths are what the report is to look at.
+	MaskedPaths []string `json:"maskedPaths"`
 }
 
 // Rlimits are limits that the runner puts on itself; nil leaves one as it is.
@@ -67,6 +70,9 @@ func (s *Session) handshake(reader *wire.Reader) error {
 	text, err := json.Marshal(welcome{protocolVersion, hello.Nonce, s.options.Version, report})
 	if err != nil {
 		return err
+	}
+	if len(text) > wire.MaxOpenBytes {
+		return fmt.Errorf("the report takes %d bytes, at most %d fit", len(text), wire.MaxOpenBytes)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
