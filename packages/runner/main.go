@@ -78,6 +78,7 @@ func (r *runner) run(terminate <-chan os.Signal) {
 			r.lease.SetLimit(time.Duration(hello.LeaseMs) * time.Millisecond)
 			lowerLimits(hello.Rlimits)
 			masked = hello.MaskedPaths
+			defer time.AfterFunc(50*time.Millisecond, func() { collector.clear(r.table.Rest) })
 			return collect()
 		},
 		Heard: func() {

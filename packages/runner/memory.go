@@ -12,16 +12,17 @@ const (
 	// spareThreads is more than are ever in system calls at once.
 	spareThreads = 10
 	// garbageBytes is how much is allocated before it is collected.
-	garbageBytes = 384 << 10
+	garbageBytes = 160 << 10
 	// memoryLimitBytes makes the Go runtime collect by itself, at the latest.
 	memoryLimitBytes = 32 << 20
 	// pokesPerLook is how many reads of the channel lie between two looks at the heap.
-	pokesPerLook = 16
+	pokesPerLook = 8
 )
 
 // prepareThreads starts all the threads that will be needed: where a payload has used up the container's processes, the Go runtime could
 // start none and would give up.
 func prepareThreads() {
+	runtime.MemProfileRate = 0
 	runtime.GOMAXPROCS(2)
 	var ends [2]int
 	if syscall.Pipe2(ends[:], syscall.O_CLOEXEC) != nil {
@@ -72,6 +73,9 @@ func (c *collector) poke() {
 	default:
 	}
 }
+
+// clear gives back what the start took.
+func (c *collector) clear(rest func(func())) { rest(debug.FreeOSMemory) }
 
 func (c *collector) run(rest func(func())) {
 	allocated := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}

@@ -135,12 +135,15 @@ describe('versions', () => {
     ...workspacePackages.map(({ folder, manifest }) => ({ where: `${folder}/package.json`, manifest })),
   ];
 
-  test.each(manifests)('$where takes every version from the catalog, and our own from the workspace', ({ manifest }) => {
-    const wrong = Object.entries(declared(manifest)).filter(
-      ([name, version]) => version !== (workspaceNames.has(name) ? 'workspace:*' : 'catalog:'),
-    );
-    expect(wrong).toEqual([]);
-  });
+  test.each(manifests)(
+    '$where takes every version from the catalog, and our own from the workspace',
+    ({ manifest }) => {
+      const wrong = Object.entries(declared(manifest)).filter(
+        ([name, version]) => version !== (workspaceNames.has(name) ? 'workspace:*' : 'catalog:'),
+      );
+      expect(wrong).toEqual([]);
+    },
+  );
 
   it('are exact in the catalog', () => {
     expect([...catalog()].filter(([, version]) => !/^\d+\.\d+\.\d+(?:-[\w.]+)?$/.test(version))).toEqual([]);

@@ -58,7 +58,11 @@ describe('files', () => {
   });
 
   it('name no path of the machine on which they were written', () => {
-    const places = [['work', '(?:main|shared|\\.library)'], ['tmp', 'tc'], ['tmp', 'bash_jobs']];
+    const places = [
+      ['work', '(?:main|shared|\\.library)'],
+      ['tmp', 'tc'],
+      ['tmp', 'bash_jobs'],
+    ];
     const pattern = new RegExp(`(?<![\\w.])/(?:${places.map((parts) => parts.join('/')).join('|')})\\b`);
     expect(find(textFiles, pattern)).toEqual([]);
   });
@@ -75,7 +79,9 @@ describe('the contract of a driver', () => {
     const imports = importsOf(path);
     expect(imports.length).toBeGreaterThan(0);
     expect(imports.filter(({ typeOnly }) => !typeOnly)).toEqual([]);
-    const others = imports.filter(({ specifier }) => !/^\.\/[\w-]+\.ts$/.test(specifier) && specifier !== 'node:stream');
+    const others = imports.filter(
+      ({ specifier }) => !/^\.\/[\w-]+\.ts$/.test(specifier) && specifier !== 'node:stream',
+    );
     expect(others).toEqual([]);
   });
 
@@ -106,9 +112,9 @@ describe('core', () => {
   });
 
   it('starts no process and no thread', () => {
-    const wrong = sources.flatMap(importsOf).filter(({ specifier }) =>
-      ['node:child_process', 'node:worker_threads', 'node:cluster'].includes(specifier),
-    );
+    const wrong = sources
+      .flatMap(importsOf)
+      .filter(({ specifier }) => ['node:child_process', 'node:worker_threads', 'node:cluster'].includes(specifier));
     expect(wrong).toEqual([]);
   });
 });

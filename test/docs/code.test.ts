@@ -26,7 +26,9 @@ function moduleName(block: CodeBlock): string {
 
 async function compile(): Promise<string> {
   const compiler = join(root, 'node_modules/typescript/bin/tsc');
-  const run = promisify(execFile)(process.execPath, [compiler, '-p', directory, '--pretty', 'false'], { cwd: directory });
+  const run = promisify(execFile)(process.execPath, [compiler, '-p', directory, '--pretty', 'false'], {
+    cwd: directory,
+  });
   return run.then(
     ({ stdout }) => stdout,
     ({ stdout, stderr, code }: { stdout: string; stderr: string; code: unknown }) => {
@@ -62,7 +64,10 @@ beforeAll(async () => {
   await writeFile(join(directory, 'tsconfig.json'), JSON.stringify(options));
   for (const block of blocks) await writeFile(join(directory, moduleName(block)), block.code);
   // Something that is wrong, so that a compiler that looks at nothing is noticed.
-  await writeFile(join(directory, 'control.ts'), "import { createSandbox } from '@nanoclaw/core';\ncreateSandbox(1);\n");
+  await writeFile(
+    join(directory, 'control.ts'),
+    "import { createSandbox } from '@nanoclaw/core';\ncreateSandbox(1);\n",
+  );
   output = await compile();
 });
 

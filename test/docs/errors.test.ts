@@ -1,13 +1,18 @@
-import { errorCodes, type GoneReason } from '@nanoclaw/core';
+import { createError, type ErrorCode, errorCodes, type GoneReason } from '@nanoclaw/core';
 import { describe, expect, it } from 'vitest';
+import { exitCodeOfError } from '../../packages/cli/src/exit-code.ts';
 import { headingsOf, split, tableAfter } from './support/markdown.ts';
 
 const page = 'docs/errors.md';
-const codes = Object.keys(errorCodes);
+const codes = Object.keys(errorCodes) as ErrorCode[];
 
 /** The text below a code's heading. */
 function section(code: string): string {
-  return split(page).prose.split(new RegExp(`^## ${code}$`, 'm'))[1]?.split(/^## /m)[0] ?? '';
+  return (
+    split(page)
+      .prose.split(new RegExp(`^## ${code}$`, 'm'))[1]
+      ?.split(/^## /m)[0] ?? ''
+  );
 }
 
 /** Complete by type: a new reason does not compile until it stands here, and then the page needs it too. */
@@ -38,7 +43,16 @@ describe(page, () => {
     expect(section(code)).toMatch(retryable ? /\*\*Retryable\.\*\* Yes/ : /\*\*Retryable\.\*\* No/);
   });
 
-  it('lists every reason of SANDBOX_GONE', () => {
-    expect(tableAfter(page, '## SANDBOX_GONE').map(([reason]) => reason)).toEqual(Object.keys(reasons));
+  it.each(codes)('says how `nanoclaw run` exits for %s', (code) => {
+    const stated = /\*\*Exit code\.\*\* (\d+)/.exec(section(code))?.[1];
+    expect(Number(stated)).toBe(exitCodeOfError(createError(code, ''), 'run'));
+  });
+
+  it('lists every reason of SANDBOX_GONE, with its exit code', () => {
+    const documented = tableAfter(page, '## SANDBOX_GONE').map(([reason, , , exitCode]) => [reason, Number(exitCode)]);
+    const actual = (Object.keys(reasons) as GoneReason[]).map((reason) => {
+      return [reason, exitCodeOfError(createError('SANDBOX_GONE', '', { reason }), 'run')];
+    });
+    expect(documented).toEqual(actual);
   });
 });

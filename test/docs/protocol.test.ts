@@ -17,7 +17,10 @@ const text = read(page);
 
 describe(page, () => {
   it('lists the frame types with their numbers', () => {
-    const documented = tableAfter(page, '## Frames').map(([type = '', name = '']) => [name.toLowerCase(), Number(type)]);
+    const documented = tableAfter(page, '## Frames').map(([type = '', name = '']) => [
+      name.toLowerCase(),
+      Number(type),
+    ]);
     expect(Object.fromEntries(documented)).toEqual(frameTypes);
     expect(documented).toHaveLength(Object.keys(frameTypes).length);
   });

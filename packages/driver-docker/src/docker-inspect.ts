@@ -234,7 +234,7 @@ function pick(value: unknown, names: readonly string[]): Record<string, unknown>
 
 function toMountPoint(mount: DockerMount) {
   return mount.Type === 'bind'
-    ? { type: 'bind', source: mount.Source, target: mount.Target, writable: !mount.ReadOnly, propagation: 'rprivate' }
+    ? { type: 'bind', source: mount.Source, target: mount.Target, writable: !mount.ReadOnly, propagation: mount.BindOptions?.Propagation ?? '' }
     : { type: 'volume', source: mount.Source, target: mount.Target, writable: !mount.ReadOnly, propagation: '' };
 }
 

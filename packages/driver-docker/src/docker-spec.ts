@@ -1,12 +1,14 @@
 import type { ContainerSpec, ScratchSpec } from '@nanoclaw/core';
 
+type MountPropagation = 'rprivate' | 'rslave';
+
 /** A mount as Docker's `HostConfig.Mounts` has it; unlike `Binds` it never creates a missing source on the host. */
 export interface DockerMount {
   readonly Type: 'bind' | 'volume';
   readonly Source: string;
   readonly Target: string;
   readonly ReadOnly: boolean;
-  readonly BindOptions?: { readonly Propagation: 'rprivate'; readonly NonRecursive: true };
+  readonly BindOptions?: { readonly Propagation: MountPropagation; readonly NonRecursive: true };
   readonly VolumeOptions?: { readonly NoCopy: true; readonly Subpath: string };
 }
 
@@ -176,9 +178,9 @@ export function toDockerCreateBody(spec: ContainerSpec, engine: DockerSpecEngine
   };
 }
 
-export function toBindMount(source: string, target: string, readOnly: boolean): DockerMount {
+export function toBindMount(source: string, target: string, readOnly: boolean, propagation: MountPropagation = 'rprivate'): DockerMount {
   // Not recursive: what happens to be mounted below the source on the host is not part of what was asked for.
-  return { Type: 'bind', Source: source, Target: target, ReadOnly: readOnly, BindOptions: { Propagation: 'rprivate', NonRecursive: true } };
+  return { Type: 'bind', Source: source, Target: target, ReadOnly: readOnly, BindOptions: { Propagation: propagation, NonRecursive: true } };
 }
 
 function toSecurityOptions(spec: ContainerSpec, { hasAppArmor }: DockerSpecEngine): string[] {

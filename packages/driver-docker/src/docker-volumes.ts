@@ -129,8 +129,9 @@ export function toVolumePlans(files: readonly ReadOnlyFile[]): VolumePlan[] {
 
 function toFileMount(volume: FilledVolume, file: ReadOnlyFile, apiVersion: string): DockerMount {
   const name = entryName(file);
-  // Engines before 26.0 can't mount a file of a volume; what they can is bind its path on their own disk.
-  if (compareVersions(apiVersion, '1.45') < 0) return toBindMount(`${volume.mountpoint}/${name}`, file.target, true);
+  // Engines before 26.0 can't mount a file of a volume; what they can is bind its path on their own disk. They refuse to do so
+  // below their data directory with a private propagation, lest unmounting there fail.
+  if (compareVersions(apiVersion, '1.45') < 0) return toBindMount(`${volume.mountpoint}/${name}`, file.target, true, 'rslave');
   return { Type: 'volume', Source: volume.name, Target: file.target, ReadOnly: true, VolumeOptions: { NoCopy: true, Subpath: name } };
 }
 

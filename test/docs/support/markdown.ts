@@ -77,12 +77,14 @@ export function anchorsOf(file: string): ReadonlySet<string> {
 
 /** Targets of a page's links and images, with their lines. */
 export function linksOf(file: string): readonly { readonly target: string; readonly line: number }[] {
-  return split(file).prose.split('\n').flatMap((text, index) => {
-    const withoutCode = text.replace(/`[^`]*`/g, (code) => ' '.repeat(code.length));
-    const inline = [...withoutCode.matchAll(/\]\(\s*<?([^()\s<>]+)>?(?:\s+"[^"]*")?\s*\)/g)];
-    const reference = [...withoutCode.matchAll(/^\s*\[[^\]]+\]:\s*<?(\S+?)>?(?:\s|$)/g)];
-    return [...inline, ...reference].map(([, target = '']) => ({ target, line: index + 1 }));
-  });
+  return split(file)
+    .prose.split('\n')
+    .flatMap((text, index) => {
+      const withoutCode = text.replace(/`[^`]*`/g, (code) => ' '.repeat(code.length));
+      const inline = [...withoutCode.matchAll(/\]\(\s*<?([^()\s<>]+)>?(?:\s+"[^"]*")?\s*\)/g)];
+      const reference = [...withoutCode.matchAll(/^\s*\[[^\]]+\]:\s*<?(\S+?)>?(?:\s|$)/g)];
+      return [...inline, ...reference].map(([, target = '']) => ({ target, line: index + 1 }));
+    });
 }
 
 /** Rows of the first table after a heading or text, as cells without backquotes. */

@@ -8,13 +8,12 @@ import (
 	"syscall"
 	"time"
 
+	"nanoclaw/runner/internal/buffers"
 	"nanoclaw/runner/internal/mux"
 	"nanoclaw/runner/internal/wire"
 )
 
 const dialLimit = 10 * time.Second
-
-var buffers = sync.Pool{New: func() any { return new([wire.MaxDataBytes]byte) }}
 
 // Open serves `connect`.
 func Open(stream *mux.Stream, open []byte) (func(), error) {
@@ -87,16 +86,17 @@ func (c *connection) run(host string, port int) {
 
 // toPeer sends what the host sends, until its END or until nobody takes it.
 func (c *connection) toPeer(file *os.File) {
-	broken := false
+	broken, bulk := false, false
 	for {
 		c.stream.Await()
-		buffer := buffers.Get().(*[wire.MaxDataBytes]byte)
-		n, err := c.stream.Read(buffer[:])
+		buffer := buffers.Get(bulk)
+		n, err := c.stream.Read(buffer.Bytes)
 		if n > 0 && !broken {
-			_, writeErr := file.Write(buffer[:n])
+			_, writeErr := file.Write(buffer.Bytes[:n])
 			broken = writeErr != nil
 		}
-		buffers.Put(buffer)
+		bulk = n >= buffers.SmallBytes
+		buffer.Return()
 		if err != nil {
 			break
 		}
@@ -110,44 +110,19 @@ func (c *connection) fromPeer(file *os.File) {
 	if err != nil {
 		return
 	}
+	source := buffers.Source{Raw: raw}
 	for {
 		allowance, open := c.stream.Allowance(0)
 		if !open {
 			return
 		}
-		buffer, n, err := read(raw, allowance)
+		buffer, n, err := source.Next(allowance)
 		if n > 0 {
-			c.stream.Data(0, buffer[:n])
-		}
-		if buffer != nil {
-			buffers.Put(buffer)
+			c.stream.Data(0, buffer.Bytes[:n])
+			buffer.Return()
 		}
 		if err != nil || n <= 0 {
 			return
 		}
 	}
-}
-
-// read holds no buffer while it waits.
-func read(raw syscall.RawConn, size int) (buffer *[wire.MaxDataBytes]byte, n int, err error) {
-	waitErr := raw.Read(func(fd uintptr) bool {
-		if buffer == nil {
-			buffer = buffers.Get().(*[wire.MaxDataBytes]byte)
-		}
-		for {
-			if n, err = syscall.Read(int(fd), buffer[:size]); err != syscall.EINTR {
-				break
-			}
-		}
-		if err == syscall.EAGAIN {
-			buffers.Put(buffer)
-			buffer = nil
-			return false
-		}
-		return true
-	})
-	if waitErr != nil {
-		err = waitErr
-	}
-	return buffer, n, err
 }

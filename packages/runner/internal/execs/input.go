@@ -4,23 +4,24 @@ import (
 	"io"
 	"os"
 
+	"nanoclaw/runner/internal/buffers"
 	"nanoclaw/runner/internal/mux"
-	"nanoclaw/runner/internal/wire"
 )
 
 // feed writes what the host sends to a command's stdin. What the command doesn't take any more is thrown away.
 func feed(stream *mux.Stream, file *os.File, pty bool) {
-	broken, atLineStart := false, true
+	broken, bulk, atLineStart := false, false, true
 	for {
 		stream.Await()
-		buffer := outputBuffers.Get().(*[wire.MaxDataBytes]byte)
-		n, err := stream.Read(buffer[:])
+		buffer := buffers.Get(bulk)
+		n, err := stream.Read(buffer.Bytes)
 		if n > 0 && !broken {
-			atLineStart = buffer[n-1] == '\n'
-			_, writeErr := file.Write(buffer[:n])
+			atLineStart = buffer.Bytes[n-1] == '\n'
+			_, writeErr := file.Write(buffer.Bytes[:n])
 			broken = writeErr != nil
 		}
-		outputBuffers.Put(buffer)
+		bulk = n >= buffers.SmallBytes
+		buffer.Return()
 		if err == nil {
 			continue
 		}

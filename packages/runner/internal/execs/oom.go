@@ -4,11 +4,21 @@ import (
 	"bytes"
 	"os"
 	"strings"
+	"sync"
 	"syscall"
 )
 
 // oomCounter reads how many processes the kernel has killed in this container for lack of memory.
-type oomCounter struct{ fd int }
+type oomCounter struct {
+	once sync.Once
+	fd   int
+}
+
+// current opens the counter at the first command, not before: until the report is out, the runner holds no file open.
+func (c *oomCounter) current() (uint64, bool) {
+	c.once.Do(c.open)
+	return c.read()
+}
 
 // open looks for the counter where a container sees its own cgroup: at the mount's root, or at the path that /proc/self/cgroup tells.
 func (c *oomCounter) open() {

@@ -2,17 +2,15 @@ package execs
 
 import (
 	"os"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
 	"unsafe"
 
+	"nanoclaw/runner/internal/buffers"
 	"nanoclaw/runner/internal/mux"
 	"nanoclaw/runner/internal/wire"
 )
-
-var outputBuffers = sync.Pool{New: func() any { return new([wire.MaxDataBytes]byte) }}
 
 const maxTerminalBytes = 1 << 20
 
@@ -24,7 +22,7 @@ type outlet struct {
 	stream    *mux.Stream
 	lane      byte
 	file      *os.File
-	raw       syscall.RawConn
+	source    buffers.Source
 	fd        int
 	pty       bool
 	rootEnded atomic.Bool
@@ -35,7 +33,7 @@ func newOutlet(stream *mux.Stream, lane byte, file *os.File, fd int) *outlet {
 	if err != nil {
 		panic(err)
 	}
-	return &outlet{stream: stream, lane: lane, file: file, raw: raw, fd: fd}
+	return &outlet{stream: stream, lane: lane, file: file, source: buffers.Source{Raw: raw}, fd: fd}
 }
 
 // finish tells that the command has ended: what it wrote is in the pipe now.
@@ -75,15 +73,13 @@ func (o *outlet) forward() (over bool) {
 		if left > 0 && left < allowance {
 			allowance = left
 		}
-		buffer, n, err := o.read(allowance, left < 0)
+		buffer, n, err := o.next(allowance, left < 0)
 		if n > 0 {
-			o.stream.Data(o.lane, buffer[:n])
+			o.stream.Data(o.lane, buffer.Bytes[:n])
+			buffer.Return()
 			if left > 0 {
 				left -= n
 			}
-		}
-		if buffer != nil {
-			outputBuffers.Put(buffer)
 		}
 		switch {
 		case err == syscall.EAGAIN:
@@ -95,43 +91,20 @@ func (o *outlet) forward() (over bool) {
 	}
 }
 
-// read reads at most size bytes. It holds no buffer while it waits.
-func (o *outlet) read(size int, wait bool) (buffer *[wire.MaxDataBytes]byte, n int, err error) {
-	attempt := func(fd uintptr) bool {
-		if buffer == nil {
-			buffer = outputBuffers.Get().(*[wire.MaxDataBytes]byte)
-		}
-		for {
-			n, err = syscall.Read(int(fd), buffer[:size])
-			if err != syscall.EINTR {
-				break
-			}
-		}
-		if err == syscall.EAGAIN && wait {
-			outputBuffers.Put(buffer)
-			buffer = nil
-			return false
-		}
-		return true
+func (o *outlet) next(size int, wait bool) (*buffers.Buffer, int, error) {
+	if wait {
+		return o.source.Next(size)
 	}
-	if !wait {
-		attempt(uintptr(o.fd))
-	} else if waitErr := o.raw.Read(attempt); waitErr != nil {
-		return buffer, 0, waitErr
-	}
-	if n < 0 {
-		n = 0
-	}
-	return buffer, n, err
+	return o.source.TryNext(o.fd, size)
 }
 
 // discard reads to the end.
 func (o *outlet) discard() {
 	for {
 		_ = o.file.SetReadDeadline(time.Time{})
-		buffer, n, err := o.read(wire.MaxDataBytes, true)
-		if buffer != nil {
-			outputBuffers.Put(buffer)
+		buffer, n, err := o.source.Next(wire.MaxDataBytes)
+		if n > 0 {
+			buffer.Return()
 		}
 		if err == nil && n == 0 || err != nil && !os.IsTimeout(err) {
 			return

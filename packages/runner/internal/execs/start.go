@@ -24,7 +24,7 @@ func (c *command) start() error {
 		Files: c.io.child[:],
 		Sys:   &syscall.SysProcAttr{Setsid: true, Setctty: c.io.pty, Ctty: 0},
 	}
-	c.oomBefore, c.oomKnown = c.table.oom.read()
+	c.oomBefore, c.oomKnown = c.table.oom.current()
 	c.process, err = c.table.start(c.reset.Load, func() (int, error) {
 		return syscall.ForkExec(path, c.request.Argv, attributes)
 	})

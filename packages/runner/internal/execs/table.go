@@ -37,7 +37,6 @@ type Table struct {
 func NewTable(init bool) *Table {
 	t := &Table{init: init, self: syscall.Getpid(), live: make(map[int]*process)}
 	t.changed.L = &t.mu
-	t.oom.open()
 	t.forkTimer = time.AfterFunc(time.Hour, t.unstickFork)
 	t.forkTimer.Stop()
 	go t.reap()
