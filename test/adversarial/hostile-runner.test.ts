@@ -32,7 +32,7 @@ describeEngine('a runner that was taken over', () => {
     ['random bytes', (runner) => runner.raw(randomBytes(100_000))],
     ['an id that the host uses', (runner) => runner.frame(frameTypes.open, 1, 0, json({ kind: 'exec' }))],
     ['a stream that nobody opened', (runner) => runner.frame(frameTypes.data, 4_001, 0, Buffer.from('x'))],
-    ['more data than its window', async (runner) => { for (let i = 0; i < 40; i += 1) await runner.frame(frameTypes.data, 1, 0, Buffer.alloc(32_768)); }],
+    ['more data than its window', async (runner) => { for (let i = 0; i < 40; i += 1) await runner.frame(frameTypes.data, 3, 0, Buffer.alloc(32_768)); }],
     ['a second end', async (runner) => {
       const exited = json({ event: 'exited', exitCode: 0, signal: null, timedOut: false, oomKilled: false });
       await runner.frame(frameTypes.message, 1, 0, exited);
@@ -47,7 +47,8 @@ describeEngine('a runner that was taken over', () => {
     const growth = await largestGrowth(async () => {
       const sandbox = await createSandbox({ runtime: hostile.runtime, image: testImages.busybox });
       const waiting = sandbox.exec(['sleep', '100']).then(() => 'an answer', (error: unknown) => error);
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      // A second one, stream 3, whose output nobody takes.
+      await sandbox.spawn(['sleep', '100']);
       await attack(hostile.last());
       await expect(waiting).resolves.toMatchObject({ code: 'PROTOCOL_VIOLATION' });
       await expect(sandbox.exec(['true'])).rejects.toMatchObject({ code: 'PROTOCOL_VIOLATION' });

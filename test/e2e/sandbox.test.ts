@@ -128,12 +128,12 @@ time.sleep(1000)`;
 
   describe('spawn', () => {
     it('talks both ways, takes signals, and ends', async () => {
-      const process = await sandbox.spawn(['sh', '-c', 'trap "echo got it; exit 7" USR1; while read line; do echo "<$line>"; done; sleep 100']);
+      const process = await sandbox.spawn(['sh', '-c', 'trap "echo got it; exit 7" USR1; while read line; do echo "<$line>"; done']);
       process.stdin.write('one\n');
       const reader = process.stdout[Symbol.asyncIterator]();
       expect(String((await reader.next()).value)).toBe('<one>\n');
       process.signal('SIGUSR1');
-      process.stdin.end();
+      expect(String((await reader.next()).value)).toBe('got it\n');
       expect(await process.wait()).toMatchObject({ exitCode: 7 });
     });
 

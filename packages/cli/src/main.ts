@@ -64,7 +64,8 @@ function explainUsage(error: CommanderError, args: readonly string[]): number {
   const command = args.find((argument) => !argument.startsWith('-'));
   // Help without a command was asked for in a way.
   if (error.code === 'commander.help') return exitCodes.usage;
-  const message = `${error.message.replace(/^error: /, '')}. See 'nanoclaw ${command === undefined ? '' : `${command} `}--help'.`;
+  const known = command !== undefined && error.code !== 'commander.unknownCommand' ? `${command} ` : '';
+  const message = `${error.message.replace(/^error: /, '')}. See 'nanoclaw ${known}--help'.`;
   const ours = args.slice(0, args.includes('--') ? args.indexOf('--') : undefined);
   if (ours.includes('--json')) sayJson({ error: { code: 'INVALID_ARGUMENT', message, retryable: false } });
   else complain(message);

@@ -1,4 +1,4 @@
-import { isNanoclawError, printable } from '@nanoclaw/core';
+import { type ErrorCode, isNanoclawError, type NanoclawError, printable } from '@nanoclaw/core';
 
 /** One line of a result. */
 export function say(line = ''): void {
@@ -61,10 +61,24 @@ export function toErrorJson(error: unknown): object {
 /** What is said of an error: our own message, which has the next step; a stack only where somebody looks for one. */
 export function describeError(error: unknown, verbose: boolean): string {
   const text = isNanoclawError(error)
-    ? error.message
+    ? withNextStep(error)
     : `unexpected error: ${messageOf(error)}${verbose ? '' : '. --verbose shows where; please report it.'}`;
   const stack = verbose && error instanceof Error ? `\n${stackOf(error)}` : '';
   return `${text}${stack}`;
+}
+
+const nextSteps: Partial<Record<ErrorCode, string>> = {
+  COMMAND_NOT_FOUND: 'Check the name, or use an image that has it.',
+  COMMAND_NOT_EXECUTABLE: 'Give it the right, or run it through its interpreter (sh FILE, python3 FILE).',
+};
+
+/** Core's messages end with what to do, where core can know it. */
+function withNextStep({ code, message, details }: NanoclawError): string {
+  const step =
+    details.path === undefined && code === 'NO_SPACE' && / in the sandbox/.test(message)
+      ? "A policy gives it more room: raise 'scratch', and 'memory' to match."
+      : nextSteps[code];
+  return step === undefined ? message : `${message.replace(/[.\s]*$/, '')}. ${step}`;
 }
 
 function stackOf(error: Error): string {

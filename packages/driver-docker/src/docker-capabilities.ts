@@ -45,10 +45,10 @@ const evidence = {
   'pid-namespace': 'inside',
   'cgroup-namespace': 'inside',
   'image-config': 'inside',
-  // A namespace looks the same from inside whether it is ours or the host's.
+  'uts-namespace': 'inside',
+  isolation: 'inside',
+  // It looks the same from inside whether it is ours or the host's.
   'ipc-namespace': 'engine',
-  'uts-namespace': 'engine',
-  isolation: 'engine',
   'output-log': 'engine',
   removal: 'engine',
 } as const satisfies Record<ControlName, Evidence>;

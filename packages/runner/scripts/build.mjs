@@ -2,7 +2,7 @@
 // that are there already are kept.
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { accessSync, constants, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { accessSync, chmodSync, constants, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { delimiter, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -67,6 +67,7 @@ function build(go, version, architecture) {
   const flags = ['-trimpath', '-buildvcs=false', '-ldflags', `-s -w -buildid= -X main.version=${version}`];
   try {
     execFileSync(go.path, ['build', ...flags, '-o', fresh, '.'], { cwd: root, env: goEnvironment(architecture), stdio: 'inherit' });
+    chmodSync(fresh, 0o755);
     renameSync(fresh, target); // a running container keeps the file that it has
   } finally {
     rmSync(fresh, { force: true });

@@ -596,7 +596,7 @@ def _():
             pass
     if tried < 200:
         return 'only %d directories seen' % tried
-    return ' '.join(found) or 'none'
+    return ' '.join(found[:20]) or 'none'
 
 
 def create(directory):

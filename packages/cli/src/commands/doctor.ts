@@ -51,7 +51,7 @@ async function doctor(flags: DoctorFlags, cli: Cli): Promise<number> {
   } else {
     for (const found of engines) say(`${describeEngine(found, policy)}\n`);
     if (deep) say(`${describeStart(deep, image ?? '')}\n`);
-    if (usable) say(`OK: sandboxes can run under the default policy, at ${usable.candidate.place}.`);
+    if (usable) say(`OK: sandboxes can run under the default policy, at ${describePlace(usable)}.`);
     else complain(advice(engines));
   }
   return usable ? 0 : exitCodes.failure;
@@ -65,6 +65,12 @@ async function startOne(found: Found, image: string, cli: Cli): Promise<Sandbox>
   } finally {
     await runtime.close();
   }
+}
+
+/** What isn't used by itself has to be named. */
+function describePlace({ candidate, ...found }: Found): string {
+  if (candidate.isDefault || !('capabilities' in found)) return candidate.place;
+  return `${candidate.place}, which is not what is used by default: set DOCKER_HOST=${found.capabilities.details.endpoint}`;
 }
 
 function describeStart({ timings, attestation }: Sandbox, image: string): string {

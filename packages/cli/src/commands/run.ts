@@ -34,7 +34,7 @@ Exit code: the command's own; 128+n where signal n ended it; 124 it took too lon
 const maxJsonOutputBytes = 4 * 1_048_576;
 
 export function addRun(program: Command, cli: Cli): void {
-  const collect = (value: string, earlier: readonly string[]): string[] => [...earlier, value];
+  const collect = (value: string, earlier: readonly string[] = []): string[] => [...earlier, value];
   program
     .command('run')
     .description('run a command in a new sandbox, which is destroyed afterwards')
@@ -47,14 +47,13 @@ export function addRun(program: Command, cli: Cli): void {
     .option('--cpu-shares <number>', 'weight against other containers')
     .option('--pids <number>', 'processes and threads')
     .option('--timeout <duration>', 'after which the command is killed, for example 90s')
-    .option('-e, --env <K=V|K>', 'environment; K alone takes the value that it has here (repeatable)', collect, [])
+    .option('-e, --env <K=V|K>', 'environment; K alone takes the value that it has here (repeatable)', collect)
     .option('-w, --workdir <path>', 'where the command starts')
     .option('-u, --user <uid:gid>', 'who it runs as; by default a user of its own')
     .option(
       '--mount <SRC:DST[:ro|rw]>',
       "a file or directory of the engine's host, read-only by default (repeatable)",
       collect,
-      [],
     )
     .option('-i, --interactive', 'connect standard input')
     .option('-t, --tty', 'run in a terminal')
@@ -62,13 +61,11 @@ export function addRun(program: Command, cli: Cli): void {
       '--copy-in <SRC:DST>',
       'copy a file, or what is in a directory, into the sandbox first (repeatable)',
       collect,
-      [],
     )
     .option(
       '--copy-out <SRC:DST>',
       'copy a file or directory out at the end, also when the command failed (repeatable)',
       collect,
-      [],
     )
     .option('--json', 'print one JSON object instead of the output')
     .option('--verbose', 'write a log to stderr')
@@ -118,7 +115,7 @@ function createOutput(request: RunRequest, cli: Cli): Output {
   const stuck = (): boolean => stdout.writing || stderr.writing;
   if (request.terminal) {
     const filter = new TerminalFilter();
-    const finish = (): void => resetTerminal(filter, process.stdout);
+    const finish = (): void => resetTerminal(filter);
     return {
       collected,
       sinks: { stdout: process.stdout.isTTY ? [filter, stdout] : [stdout], stderr: [stderr] },

@@ -22,14 +22,14 @@ export interface RunFlags extends CommonOptions {
   readonly cpuShares?: string;
   readonly pids?: string;
   readonly timeout?: string;
-  readonly env: readonly string[];
+  readonly env?: readonly string[];
   readonly workdir?: string;
   readonly user?: string;
-  readonly mount: readonly string[];
+  readonly mount?: readonly string[];
   readonly interactive?: boolean;
   readonly tty?: boolean;
-  readonly copyIn: readonly string[];
-  readonly copyOut: readonly string[];
+  readonly copyIn?: readonly string[];
+  readonly copyOut?: readonly string[];
 }
 
 export interface Copy {
@@ -58,7 +58,7 @@ export async function readRunRequest(
   const image = flags.image ?? env.NANOCLAW_IMAGE;
   if (image === undefined || image === '') {
     throw invalid(
-      'image',
+      '--image',
       'no image was given: pass --image REF (for example --image python:3.13-slim), or set NANOCLAW_IMAGE',
     );
   }
@@ -70,9 +70,9 @@ export async function readRunRequest(
     argv,
     image: parseImageReference(image),
     policy: await loadPolicy(flags.policy, toOverrides(flags)),
-    env: readEnvironment(flags.env, env),
-    copyIn: await Promise.all(flags.copyIn.map(readCopyIn)),
-    copyOut: flags.copyOut.map((written) => {
+    env: readEnvironment(flags.env ?? [], env),
+    copyIn: await Promise.all((flags.copyIn ?? []).map(readCopyIn)),
+    copyOut: (flags.copyOut ?? []).map((written) => {
       const { source, target } = readCopy('--copy-out', written, written.indexOf(':'));
       // `resolve` would drop the slash, and with it the wish for a directory.
       return { source, target: target.endsWith('/') ? `${resolve(target)}/` : resolve(target) };
@@ -92,7 +92,7 @@ function toOverrides(flags: RunFlags): PolicyInput {
     execTimeout: timeout === undefined ? undefined : readFlag('--timeout', () => parseDuration(timeout) && timeout),
     workdir,
     user,
-    mounts: mount.length === 0 ? undefined : mount.map(readMount),
+    mounts: mount?.map(readMount),
   };
   // Every value is checked by the policy's own parser; what wasn't given must not even be named.
   return Object.fromEntries(Object.entries(overrides).filter(([, value]) => value !== undefined)) as PolicyInput;

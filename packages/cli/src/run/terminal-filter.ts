@@ -9,9 +9,8 @@ const maximumSequence = 128;
 /** Drawing, moving, erasing, scrolling, colours, and the reports of position and kind, whose answers carry no text of anybody's. */
 const harmlessFinals = new Set('@ABCDEFGHIJKLMPSTXZ`abcdefghlmnrsu');
 const privateFinals = new Set('hlnJK');
-/** Back to the main screen, cursor shown, no colours, no mouse reports, no bracketed paste, no application keys. */
-export const terminalReset =
-  '\x1b[?1049l\x1b[?25h\x1b[?1l\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?2004l\x1b[0m\x1b>';
+/** Private modes that a terminal has on by itself: wrapping lines, showing the cursor. */
+const usuallyOn = new Set(['7', '25']);
 
 type State = 'text' | 'escape' | 'control' | 'string' | 'string-escape';
 
@@ -24,11 +23,14 @@ export class TerminalFilter extends Transform {
   readonly #decoder = new StringDecoder('utf8');
   #state: State = 'text';
   #sequence = '';
-  #changed = false;
+  readonly #modes = new Map<string, 'h' | 'l'>();
+  #drew = false;
 
-  /** Whether the program used any escape sequence, so that the terminal has to be put right at the end. */
-  get changedTerminal(): boolean {
-    return this.#changed;
+  /** What puts the terminal right after the program: modes that it left switched, colours, the keypad. Empty where it did nothing. */
+  get reset(): string {
+    const left = [...this.#modes].filter(([mode, state]) => (state === 'h') !== usuallyOn.has(mode));
+    const modes = left.map(([mode]) => `${esc}[?${mode}${usuallyOn.has(mode) ? 'h' : 'l'}`);
+    return this.#drew ? `${modes.join('')}${esc}[0m${esc}>` : '';
   }
 
   override _transform(chunk: Buffer, _encoding: BufferEncoding, callback: TransformCallback): void {
@@ -42,7 +44,7 @@ export class TerminalFilter extends Transform {
   #filter(text: string): string {
     let passed = '';
     for (const character of text) passed += this.#step(character);
-    if (passed.includes(esc)) this.#changed = true;
+    this.#drew ||= passed.includes(esc);
     return passed;
   }
 
@@ -95,12 +97,20 @@ export class TerminalFilter extends Transform {
     if (character >= '@' && character <= '~') {
       const sequence = this.#sequence + character;
       this.#enter('text');
-      return isHarmless(sequence) ? `${esc}[${sequence}` : '';
+      if (!isHarmless(sequence)) return '';
+      this.#noteModes(sequence);
+      return `${esc}[${sequence}`;
     }
     // Controls inside a sequence are obeyed by terminals, so they are text.
     if (character < ' ') return this.#text(character);
     this.#sequence += character;
     return this.#sequence.length > maximumSequence ? this.#enter('text') : '';
+  }
+
+  #noteModes(sequence: string): void {
+    const final = sequence.slice(-1);
+    if (!sequence.startsWith('?') || (final !== 'h' && final !== 'l')) return;
+    for (const mode of sequence.slice(1, -1).split(';')) if (this.#modes.size < 100) this.#modes.set(mode, final);
   }
 }
 

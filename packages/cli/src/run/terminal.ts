@@ -1,7 +1,6 @@
-import type { Writable } from 'node:stream';
 import type { SandboxProcess } from '@nanoclaw/core';
 import { terminalSize } from './execute.ts';
-import { type TerminalFilter, terminalReset } from './terminal-filter.ts';
+import type { TerminalFilter } from './terminal-filter.ts';
 
 /** Hands our terminal to a command: keys as they are typed, and its size as it changes. Puts it right at the end. */
 export function lendTerminal(command: SandboxProcess, options: { readonly input: boolean }): Disposable {
@@ -19,6 +18,6 @@ export function lendTerminal(command: SandboxProcess, options: { readonly input:
 }
 
 /** Modes that a command left behind (another screen, a hidden cursor, mouse reports) would stay with the shell. */
-export function resetTerminal(filter: TerminalFilter, target: Pick<Writable, 'write'>): void {
-  if (process.stdout.isTTY && filter.changedTerminal) target.write(terminalReset);
+export function resetTerminal(filter: TerminalFilter): void {
+  process.stdout.write(filter.reset);
 }

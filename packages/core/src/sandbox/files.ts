@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { createError } from '../errors/nanoclaw-error.ts';
 import type { Connection } from '../protocol/connection.ts';
 import {
@@ -127,35 +127,39 @@ export async function writeFile(
   return { sizeBytes, sha256 };
 }
 
-/** Sends all chunks and the end. A source that fails, or an abort, gives the transfer up. */
+/** Sends all chunks and the end. A source that fails, or an abort, gives the transfer up; a transfer that ends leaves the source. */
 export async function sendAll(
-  transfer: Pick<Transfer<never>, 'stream' | 'progress' | 'cancel'>,
+  transfer: Pick<Transfer<never>, 'stream' | 'progress' | 'cancel' | 'over'>,
   chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
   signal: AbortSignal | undefined,
 ): Promise<{ readonly sizeBytes: number; readonly sha256: string }> {
   const hash = createHash('sha256');
   let sizeBytes = 0;
   const { output } = transfer.stream;
+  const source = Symbol.asyncIterator in chunks ? chunks[Symbol.asyncIterator]() : chunks[Symbol.iterator]();
+  const onAbort = (): void => transfer.cancel(createError('ABORTED', 'The transfer was aborted.', {}, signal?.reason));
+  signal?.addEventListener('abort', onAbort, { once: true });
+  if (signal?.aborted) onAbort();
   try {
-    for await (const chunk of chunks) {
-      if (signal?.aborted) throw createError('ABORTED', 'The transfer was aborted.', {}, signal.reason);
-      hash.update(chunk);
-      sizeBytes += chunk.length;
-      await output.write(chunk);
+    for (;;) {
+      // A source may never say anything again; the sandbox's end, or its refusal (a full disk, say), is not kept waiting for it.
+      const next = await Promise.race([source.next(), transfer.over]);
+      if (next === undefined || next.done) break;
+      hash.update(next.value);
+      sizeBytes += next.value.length;
+      await output.write(next.value);
       transfer.progress();
-      // The runner gave up (a full disk, say): its reason is the answer.
       if (output.over) break;
     }
   } catch (error) {
-    const typed = error instanceof Error && 'code' in error && error.code === 'ABORTED';
-    transfer.cancel(
-      typed
-        ? (error as never)
-        : createError('INVALID_ARGUMENT', 'Reading the content that was given failed.', {}, error),
-    );
-    return { sizeBytes, sha256: '' };
+    transfer.cancel(createError('INVALID_ARGUMENT', 'Reading the content that was given failed.', {}, error));
+  } finally {
+    signal?.removeEventListener('abort', onAbort);
   }
   output.end();
+  // Not awaited: a generator that is waiting itself would answer only once it is done waiting.
+  if (chunks instanceof Readable) chunks.destroy();
+  else void Promise.resolve(source.return?.()).catch(() => undefined);
   return { sizeBytes, sha256: hash.digest('hex') };
 }
 

@@ -19,6 +19,7 @@ export type StreamRequest = { readonly kind: string; readonly [argument: string]
 export class Transfer<Answer> {
   readonly stream: MuxStream;
   readonly #answer = Promise.withResolvers<Answer>();
+  readonly #over = Promise.withResolvers<undefined>();
   readonly #timer: NodeJS.Timeout;
   #value: Answer | undefined;
 
@@ -29,7 +30,7 @@ export class Transfer<Answer> {
     what: string,
     options: { readonly silence: boolean } = { silence: true },
   ) {
-    this.#answer.promise.catch(() => undefined);
+    this.#answer.promise.catch(() => undefined).finally(() => this.#over.resolve(undefined));
     const listener: StreamListener = {
       message: (value) => {
         if (this.#value !== undefined) throw violation('a second answer');
@@ -46,6 +47,11 @@ export class Transfer<Answer> {
   /** Resolves with the answer once the runner has closed the stream; rejects with a typed error. */
   get answer(): Promise<Answer> {
     return this.#answer.promise;
+  }
+
+  /** Resolves, never rejects, when there is nothing left to wait for. */
+  get over(): Promise<undefined> {
+    return this.#over.promise;
   }
 
   /** Tells that something moved. */

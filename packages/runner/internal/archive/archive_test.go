@@ -99,6 +99,10 @@ func TestPackThenUnpack(t *testing.T) {
 	if result.Size != int64(packed.Len()) || result.SHA256 != hex.EncodeToString(sum[:]) {
 		t.Fatal(result)
 	}
+	t.Cleanup(func() {
+		os.Chmod(source+"/shut", 0o700)
+		os.Chmod(target+"/shut", 0o700)
+	})
 	before := countOpen(t)
 	again, err := Unpack([]byte(target), bytes.NewReader(packed.Bytes()))
 	must(t, err)
@@ -112,6 +116,7 @@ func TestPackThenUnpack(t *testing.T) {
 		t.Fatal(before, after)
 	}
 	// Once more over what is there.
+	must(t, os.Chmod(target+"/shut", 0o755))
 	_, err = Unpack([]byte(target), bytes.NewReader(packed.Bytes()))
 	must(t, err)
 }

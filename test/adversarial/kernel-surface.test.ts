@@ -1,0 +1,100 @@
+import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import type { Sandbox } from '@nanoclaw/core';
+import { findRunner } from '@nanoclaw/runner';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describeEngine, dockerHost, testImages } from '../support/engine.ts';
+import { Lab, payloads, runPayload } from './support/lab.ts';
+import { surface } from './support/surface-table.ts';
+import { runUnhardened } from './support/unhardened.ts';
+
+type Outcomes = Readonly<Record<string, string>>;
+
+const run = promisify(execFile);
+const rows = surface.flatMap((group) => group.actions.map((action) => ({ ...group, action })));
+
+async function golden(name: string): Promise<Outcomes> {
+  const path = fileURLToPath(new URL(`./golden/${name}.json`, import.meta.url));
+  return JSON.parse(await readFile(path, 'utf8')) as Outcomes;
+}
+
+/** Compares with a golden file, or writes it anew with `NANOCLAW_UPDATE_GOLDEN=1`, to be reviewed as any other change. */
+async function expectGolden(name: string, found: Outcomes): Promise<Outcomes> {
+  if (process.env['NANOCLAW_UPDATE_GOLDEN'] === '1') {
+    const path = fileURLToPath(new URL(`./golden/${name}.json`, import.meta.url));
+    await writeFile(path, `${JSON.stringify(found, null, 2)}\n`);
+  }
+  return golden(name);
+}
+
+async function hashes(): Promise<Readonly<Record<string, string>>> {
+  const runner = await findRunner(process.arch === 'arm64' ? 'arm64' : 'amd64');
+  const found: Record<string, string> = {};
+  for (const path of [runner, '/usr/sbin/runc', '/usr/bin/runc', '/usr/bin/containerd-shim-runc-v2']) {
+    const content = path === undefined ? undefined : await readFile(path).catch(() => undefined);
+    if (path !== undefined && content !== undefined) found[path] = createHash('sha256').update(content).digest('hex');
+  }
+  return found;
+}
+
+describeEngine('the kernel surface of a sandbox', () => {
+  const lab = new Lab();
+  let sandbox: Sandbox;
+  let outcomes: Outcomes;
+  let before: Readonly<Record<string, string>>;
+
+  beforeAll(async () => {
+    before = await hashes();
+    sandbox = await lab.sandbox();
+    outcomes = await runPayload<Outcomes>(sandbox, 'kernel_surface');
+  });
+
+  afterAll(async () => {
+    await sandbox?.destroy();
+    await lab.assertRecovered();
+    await lab[Symbol.asyncDispose]();
+  });
+
+  it('is tried with exactly the actions of the table', () => {
+    expect(Object.keys(outcomes).sort()).toEqual(rows.map(({ action }) => action).sort());
+  });
+
+  it.each(rows)('$case $name: $action', ({ action, expected }) => {
+    expect(expected).toContain(outcomes[action]);
+  });
+
+  it('13, 15: leaves the runner running and the connection sound', async () => {
+    // A forged frame would have ended the connection; a stopped runner would not answer.
+    const again = await runPayload<Outcomes>(sandbox, 'kernel_surface', 'state of PID 1');
+    expect(again).toEqual({ 'state of PID 1': 'ok:running' });
+    const state = await Promise.race([sandbox.gone, Promise.resolve('alive')]);
+    expect(state).toBe('alive');
+  });
+
+  it('41: leaves the runtime and the runner on the host as they were', async () => {
+    expect(Object.keys(before).length).toBeGreaterThan(1);
+    expect(await hashes()).toEqual(before);
+  });
+
+  it('is refused by the hardening: without it all of this gets further, but for what the golden list names', async () => {
+    const directory = await lab.directory();
+    const archive = join(directory, 'payloads.tar');
+    const source = fileURLToPath(new URL('.', import.meta.url));
+    await run('tar', ['-cf', archive, '--transform', 's,^payloads,workspace/payloads,', '-C', source, 'payloads']);
+    const command = ['python3', '-B', `${payloads}/kernel_surface.py`];
+    const text = await runUnhardened(dockerHost(), testImages.python, command, await readFile(archive));
+    const free = JSON.parse(text) as Outcomes;
+    expect(Object.keys(free).sort()).toEqual(Object.keys(outcomes).sort());
+    const allowedHere = new Set(['ok', 'ok:running']);
+    const alike = rows
+      .filter(({ action, expected }) => expected.includes(free[action] ?? '') && !expected.every((value) => allowedHere.has(value)))
+      .map(({ action }) => action);
+    const found = Object.fromEntries(alike.map((action) => [action, free[action] ?? '']));
+    expect(found).toEqual(await expectGolden('fails-anywhere', found));
+    expect(rows.length - alike.length).toBeGreaterThan(200);
+  });
+});
