@@ -32,21 +32,49 @@ describeEngine('a runner that was taken over', () => {
     ['random bytes', (runner) => runner.raw(randomBytes(100_000))],
     ['an id that the host uses', (runner) => runner.frame(frameTypes.open, 1, 0, json({ kind: 'exec' }))],
     ['a stream that nobody opened', (runner) => runner.frame(frameTypes.data, 4_001, 0, Buffer.from('x'))],
-    ['more data than its window', async (runner) => { for (let i = 0; i < 40; i += 1) await runner.frame(frameTypes.data, 3, 0, Buffer.alloc(32_768)); }],
-    ['a second end', async (runner) => {
-      const exited = json({ event: 'exited', exitCode: 0, signal: null, timedOut: false, oomKilled: false });
-      await runner.frame(frameTypes.message, 1, 0, exited);
-      await runner.frame(frameTypes.message, 1, 0, exited);
-    }],
-    ['an end without a start', (runner) => runner.frame(frameTypes.message, 1, 0, json({ event: 'exited', exitCode: 0, signal: 9, timedOut: false, oomKilled: false }))],
-    ['a flood of streams', async (runner) => { for (let id = 2; id < 2_000; id += 2) await runner.frame(frameTypes.open, id, 0, json({ kind: 'x' })); }],
-    ['a message with a __proto__', (runner) => runner.frame(frameTypes.message, 1, 0, Buffer.from('{"__proto__":{"exitCode":0}}'))],
+    [
+      'more data than its window',
+      async (runner) => {
+        for (let i = 0; i < 40; i += 1) await runner.frame(frameTypes.data, 3, 0, Buffer.alloc(32_768));
+      },
+    ],
+    [
+      'a second end',
+      async (runner) => {
+        const exited = json({ event: 'exited', exitCode: 0, signal: null, timedOut: false, oomKilled: false });
+        await runner.frame(frameTypes.message, 1, 0, exited);
+        await runner.frame(frameTypes.message, 1, 0, exited);
+      },
+    ],
+    [
+      'an end without a start',
+      (runner) =>
+        runner.frame(
+          frameTypes.message,
+          1,
+          0,
+          json({ event: 'exited', exitCode: 0, signal: 9, timedOut: false, oomKilled: false }),
+        ),
+    ],
+    [
+      'a flood of streams',
+      async (runner) => {
+        for (let id = 2; id < 2_000; id += 2) await runner.frame(frameTypes.open, id, 0, json({ kind: 'x' }));
+      },
+    ],
+    [
+      'a message with a __proto__',
+      (runner) => runner.frame(frameTypes.message, 1, 0, Buffer.from('{"__proto__":{"exitCode":0}}')),
+    ],
   ];
 
   it.each(violations)('loses its sandbox for %s, and nothing else happens', async (_name, attack) => {
     const growth = await largestGrowth(async () => {
       const sandbox = await createSandbox({ runtime: hostile.runtime, image: testImages.busybox });
-      const waiting = sandbox.exec(['sleep', '100']).then(() => 'an answer', (error: unknown) => error);
+      const waiting = sandbox.exec(['sleep', '100']).then(
+        () => 'an answer',
+        (error: unknown) => error,
+      );
       // A second one, stream 3, whose output nobody takes.
       await sandbox.spawn(['sleep', '100']);
       await attack(hostile.last());

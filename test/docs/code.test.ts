@@ -8,12 +8,12 @@ import { projectFiles, root } from '../architecture/support/repository.ts';
 import { blocksIn, type CodeBlock, markdownFiles } from './support/markdown.ts';
 
 /**
- * Every block of TypeScript in README and docs is a module of its own that compiles against the sources, under the compiler
- * options of the packages. A piece that is no module is fenced as `text`.
+ * Every block of TypeScript or JavaScript in README and docs is a module of its own that compiles against the sources, under
+ * the compiler options of the packages. A piece that is no module is fenced as `text`.
  */
 const blocks = blocksIn(
   markdownFiles.filter((path) => /^(?:docs\/.*|README\.md|packages\/[^/]+\/README\.md)$/.test(path)),
-  ['ts', 'typescript'],
+  ['ts', 'typescript', 'js', 'mjs', 'javascript'],
 );
 
 const cache = join(root, 'node_modules/.cache/nanoclaw-docs');
@@ -21,7 +21,8 @@ let directory = '';
 let output = '';
 
 function moduleName(block: CodeBlock): string {
-  return `${block.file.replace(/\W+/g, '-')}-${block.line}.ts`;
+  const extension = block.language.startsWith('t') ? 'ts' : 'mjs';
+  return `${block.file.replace(/\W+/g, '-')}-${block.line}.${extension}`;
 }
 
 async function compile(): Promise<string> {
@@ -55,10 +56,12 @@ beforeAll(async () => {
       sourceMap: false,
       noEmit: true,
       allowImportingTsExtensions: true,
+      allowJs: true,
+      checkJs: true,
       paths: Object.fromEntries(sources),
       typeRoots: [join(root, 'node_modules/@types')],
     },
-    include: ['*.ts'],
+    include: ['*.ts', '*.mjs'],
   };
   await writeFile(join(directory, 'package.json'), JSON.stringify({ type: 'module' }));
   await writeFile(join(directory, 'tsconfig.json'), JSON.stringify(options));
@@ -77,7 +80,7 @@ afterAll(async () => {
 
 describe('code in the docs', () => {
   it('is looked at', () => {
-    expect(blocks.map(({ file }) => file)).toContain('docs/architecture.md');
+    expect(blocks.map(({ file }) => file)).toEqual(expect.arrayContaining(['README.md', 'docs/architecture.md']));
     expect(output).toMatch(/^control\.ts\(2,15\): error TS2345/m);
   });
 

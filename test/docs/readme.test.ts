@@ -23,6 +23,19 @@ describe(page, () => {
     }
   });
 
+  it('calls the command line as it is', () => {
+    const calls = [...text.matchAll(/npx nanoclaw (\w+)([^\n`#]*)/g)];
+    expect(calls.length).toBeGreaterThan(4);
+    const wrong = calls.flatMap(([, command = '', rest = '']) => {
+      const source = read(`packages/cli/src/commands/${command}.ts`);
+      const options = rest.split(' -- ')[0]?.match(/(?<= )--[a-z-]+/g) ?? [];
+      const subcommand = ['policy', 'bench'].includes(command) ? (rest.trim().split(' ')[0] ?? '') : command;
+      const known = (word: string) => new RegExp(`['", ]${word}(?=['" ,])`).test(source);
+      return [...options.filter((option) => !known(option)), ...(known(subcommand) ? [] : [subcommand])];
+    });
+    expect(wrong).toEqual([]);
+  });
+
   it('has one place for measured figures', () => {
     expect(text.match(/<!-- figures -->/g)).toHaveLength(1);
     expect(text.indexOf('<!-- /figures -->')).toBeGreaterThan(text.indexOf('<!-- figures -->'));

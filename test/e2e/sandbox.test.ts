@@ -24,7 +24,15 @@ describeEngine('a sandbox', () => {
   describe('exec', () => {
     it('resolves with exit code, output and time; a non-zero exit is a result', async () => {
       const result = await sandbox.exec(['sh', '-c', 'echo out; echo err >&2; exit 3']);
-      expect(result).toMatchObject({ exitCode: 3, signal: null, stdout: 'out\n', stderr: 'err\n', timedOut: false, oomKilled: false, truncated: false });
+      expect(result).toMatchObject({
+        exitCode: 3,
+        signal: null,
+        stdout: 'out\n',
+        stderr: 'err\n',
+        timedOut: false,
+        oomKilled: false,
+        truncated: false,
+      });
       expect(result.durationMs).toBeGreaterThan(0);
     });
 
@@ -32,7 +40,10 @@ describeEngine('a sandbox', () => {
       const bytes = randomBytes(300_000);
       const result = await sandbox.exec(['sh', '-c', 'tee /dev/stderr'], { input: bytes, encoding: 'buffer' });
       expect(result.stdout.equals(bytes) && result.stderr.equals(bytes)).toBe(true);
-      expect(await sandbox.exec(['true'], { encoding: 'buffer' })).toMatchObject({ stdout: Buffer.alloc(0), stderr: Buffer.alloc(0) });
+      expect(await sandbox.exec(['true'], { encoding: 'buffer' })).toMatchObject({
+        stdout: Buffer.alloc(0),
+        stderr: Buffer.alloc(0),
+      });
       const odd = Buffer.from('00ff80c3280a', 'hex');
       expect((await sandbox.exec(['cat'], { input: odd, encoding: 'buffer' })).stdout).toEqual(odd);
       expect((await sandbox.exec(['cat'], { input: odd })).stdout).toBe('\0\ufffd\ufffd\ufffd(\n');
@@ -47,7 +58,9 @@ describeEngine('a sandbox', () => {
     });
 
     it('runs several at once', async () => {
-      const results = await Promise.all(Array.from({ length: 60 }, (_, i) => sandbox.exec(['sh', '-c', `sleep 0.2; echo ${i}`])));
+      const results = await Promise.all(
+        Array.from({ length: 60 }, (_, i) => sandbox.exec(['sh', '-c', `sleep 0.2; echo ${i}`])),
+      );
       expect(results.map((result) => result.stdout)).toEqual(Array.from({ length: 60 }, (_, i) => `${i}\n`));
     });
 
@@ -63,13 +76,29 @@ describeEngine('a sandbox', () => {
 
     it('ends although its input never does, and does not take that for an error', async () => {
       const never = new PassThrough();
-      expect(await sandbox.exec(['head', '-c', '5'], { input: Readable.from((async function* () { for (;;) yield Buffer.alloc(1_000, 'x'); })()) })).toMatchObject({ exitCode: 0, stdout: 'xxxxx' });
+      expect(
+        await sandbox.exec(['head', '-c', '5'], {
+          input: Readable.from(
+            (async function* () {
+              for (;;) yield Buffer.alloc(1_000, 'x');
+            })(),
+          ),
+        }),
+      ).toMatchObject({ exitCode: 0, stdout: 'xxxxx' });
       expect(await sandbox.exec(['echo', 'hi'], { input: never })).toMatchObject({ stdout: 'hi\n' });
     });
 
     it('says when the input that was given fails, and kills the command', async () => {
-      const broken = Readable.from((async function* () { yield 'a'; throw new Error('disk on fire'); })());
-      await expect(sandbox.exec(['cat'], { input: broken })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', cause: expect.objectContaining({ message: 'disk on fire' }) });
+      const broken = Readable.from(
+        (async function* () {
+          yield 'a';
+          throw new Error('disk on fire');
+        })(),
+      );
+      await expect(sandbox.exec(['cat'], { input: broken })).rejects.toMatchObject({
+        code: 'INVALID_ARGUMENT',
+        cause: expect.objectContaining({ message: 'disk on fire' }),
+      });
     });
 
     it('keeps at most maxOutputBytes, and says so', async () => {
@@ -94,7 +123,10 @@ time.sleep(1000)`;
     });
 
     it('gives SIGTERM and time to clean up where asked', async () => {
-      const result = await sandbox.exec(['sh', '-c', 'trap "echo cleaned; exit 0" TERM; while :; do sleep 0.05; done'], { timeoutMs: 300, killGraceMs: 5_000 });
+      const result = await sandbox.exec(
+        ['sh', '-c', 'trap "echo cleaned; exit 0" TERM; while :; do sleep 0.05; done'],
+        { timeoutMs: 300, killGraceMs: 5_000 },
+      );
       expect(result).toMatchObject({ timedOut: true, stdout: 'cleaned\n', exitCode: 0 });
     });
 
@@ -103,7 +135,9 @@ time.sleep(1000)`;
       const running = sandbox.exec(['sh', '-c', 'sleep 777 & sleep 777'], { signal: controller.signal });
       setTimeout(() => controller.abort(), 200);
       await expect(running).rejects.toMatchObject({ code: 'ABORTED' });
-      expect((await sandbox.exec(['sh', '-c', 'grep -l 777 /proc/[0-9]*/cmdline'])).stdout).not.toMatch(/\d+\/cmdline\n.*\d+\/cmdline\n.*\d+/s);
+      expect((await sandbox.exec(['sh', '-c', 'grep -l 777 /proc/[0-9]*/cmdline'])).stdout).not.toMatch(
+        /\d+\/cmdline\n.*\d+\/cmdline\n.*\d+/s,
+      );
       await expect(sandbox.exec(['true'], { signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'ABORTED' });
     });
 
@@ -118,7 +152,9 @@ time.sleep(1000)`;
       await expect(sandbox.exec(['true'], { timeoutMs: 60_001 })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
       await expect(sandbox.exec(['true'], { timeoutMs: -1 })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
       await expect(sandbox.exec(['true'], { env: { 'A B': 'x' } })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
-      await expect(sandbox.exec(['true'], { cwd: '/proc/self/fd/7' })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+      await expect(sandbox.exec(['true'], { cwd: '/proc/self/fd/7' })).rejects.toMatchObject({
+        code: 'INVALID_ARGUMENT',
+      });
     });
 
     it('reports the signal that ended a command', async () => {
@@ -128,7 +164,11 @@ time.sleep(1000)`;
 
   describe('spawn', () => {
     it('talks both ways, takes signals, and ends', async () => {
-      const process = await sandbox.spawn(['sh', '-c', 'trap "echo got it; exit 7" USR1; while read line; do echo "<$line>"; done']);
+      const process = await sandbox.spawn([
+        'sh',
+        '-c',
+        'trap "echo got it; exit 7" USR1; while read line; do echo "<$line>"; done',
+      ]);
       process.stdin.write('one\n');
       const reader = process.stdout[Symbol.asyncIterator]();
       expect(String((await reader.next()).value)).toBe('<one>\n');
@@ -138,7 +178,10 @@ time.sleep(1000)`;
     });
 
     it('has a terminal with a size that changes', async () => {
-      const process = await sandbox.spawn(['sh', '-c', 'stty size; trap "stty size; exit" WINCH; while :; do sleep 0.05; done'], { pty: { columns: 101, rows: 33 } });
+      const process = await sandbox.spawn(
+        ['sh', '-c', 'stty size; trap "stty size; exit" WINCH; while :; do sleep 0.05; done'],
+        { pty: { columns: 101, rows: 33 } },
+      );
       const output = text(process.stdout);
       setTimeout(() => process.resize({ columns: 77, rows: 22 }), 300);
       await process.wait();
@@ -150,7 +193,9 @@ time.sleep(1000)`;
         await using process = await sandbox.spawn(['sh', '-c', 'sleep 888 & sleep 888']);
         expect(await process.started).toBeGreaterThan(1);
       }
-      expect((await sandbox.exec(['sh', '-c', 'cat /proc/[0-9]*/cmdline | tr "\\0" " "'])).stdout).not.toContain('sleep 888');
+      expect((await sandbox.exec(['sh', '-c', 'cat /proc/[0-9]*/cmdline | tr "\\0" " "'])).stdout).not.toContain(
+        'sleep 888',
+      );
     });
   });
 
@@ -158,9 +203,17 @@ time.sleep(1000)`;
     it('are written whole, read back the same, with their mode and hash', async () => {
       const bytes = randomBytes(5_000_000);
       const sha256 = createHash('sha256').update(bytes).digest('hex');
-      expect(await sandbox.writeFile('deep/er/file.bin', bytes, { mode: 0o750 })).toEqual({ sizeBytes: bytes.length, sha256 });
+      expect(await sandbox.writeFile('deep/er/file.bin', bytes, { mode: 0o750 })).toEqual({
+        sizeBytes: bytes.length,
+        sha256,
+      });
       expect((await sandbox.readFile('/workspace/deep/er/file.bin')).equals(bytes)).toBe(true);
-      expect(await sandbox.stat('deep/er/file.bin')).toMatchObject({ name: 'file.bin', type: 'file', sizeBytes: bytes.length, mode: 0o750 });
+      expect(await sandbox.stat('deep/er/file.bin')).toMatchObject({
+        name: 'file.bin',
+        type: 'file',
+        sizeBytes: bytes.length,
+        mode: 0o750,
+      });
       await sandbox.writeFile('empty', '');
       expect((await sandbox.readFile('empty')).length).toBe(0);
     });
@@ -168,11 +221,24 @@ time.sleep(1000)`;
     it('are listed, made and removed', async () => {
       await sandbox.mkdir('tree/a/b', { recursive: true });
       await sandbox.writeFile('tree/z', 'z');
-      await sandbox.exec(['sh', '-c', `cd tree && ln -s z link && mkfifo pipe && printf x > "$(printf 'new\\nline')" && printf x > "$(printf 'bad\\377')"`]);
+      await sandbox.exec([
+        'sh',
+        '-c',
+        `cd tree && ln -s z link && mkfifo pipe && printf x > "$(printf 'new\\nline')" && printf x > "$(printf 'bad\\377')"`,
+      ]);
       const entries = await sandbox.list('tree');
-      expect(entries.map((entry) => `${entry.type} ${entry.name}`)).toEqual(['directory a', 'file bad\ufffd', 'symlink link', 'file new\nline', 'fifo pipe', 'file z']);
+      expect(entries.map((entry) => `${entry.type} ${entry.name}`)).toEqual([
+        'directory a',
+        'file bad\ufffd',
+        'symlink link',
+        'file new\nline',
+        'fifo pipe',
+        'file z',
+      ]);
       const bad = entries[1];
-      expect((await sandbox.readFile(Buffer.concat([Buffer.from('tree/'), bad?.nameBytes ?? Buffer.alloc(0)]))).toString()).toBe('x');
+      expect(
+        (await sandbox.readFile(Buffer.concat([Buffer.from('tree/'), bad?.nameBytes ?? Buffer.alloc(0)]))).toString(),
+      ).toBe('x');
       await expect(sandbox.remove('tree')).rejects.toMatchObject({ code: 'FILE_REFUSED' });
       await sandbox.remove('tree', { recursive: true });
       await sandbox.remove('tree', { recursive: true });
@@ -185,7 +251,9 @@ time.sleep(1000)`;
       await expect(sandbox.writeFile('/etc/passwd', 'x')).rejects.toMatchObject({ code: 'FILE_REFUSED' });
       await expect(sandbox.writeFile('/usr/x', 'x')).rejects.toMatchObject({ code: 'FILE_REFUSED' });
       await expect(sandbox.readFile('/etc/passwd', { maxBytes: 3 })).rejects.toMatchObject({ code: 'LIMIT_EXCEEDED' });
-      await expect(sandbox.writeFile('huge', Buffer.alloc(200 * 1_048_576))).rejects.toMatchObject({ code: 'NO_SPACE' });
+      await expect(sandbox.writeFile('huge', Buffer.alloc(200 * 1_048_576))).rejects.toMatchObject({
+        code: 'NO_SPACE',
+      });
       await expect(sandbox.stat('huge')).rejects.toMatchObject({ code: 'FILE_NOT_FOUND' });
       expect((await sandbox.list('.')).filter((entry) => entry.name.startsWith('.nanoclaw'))).toEqual([]);
       await expect(sandbox.readFile('')).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
@@ -195,7 +263,9 @@ time.sleep(1000)`;
       await sandbox.exec(['sh', '-c', 'ln -s /proc/1/mem mem; ln -s /proc/self/fd/0 in; ln -s /proc/self/environ env']);
       for (const name of ['mem', 'in', 'env']) {
         await expect(sandbox.readFile(name)).rejects.toMatchObject({ code: 'FILE_REFUSED' });
-        await expect(sandbox.writeFile(`${name}/x`, 'x')).rejects.toMatchObject({ code: expect.stringMatching(/FILE_/) });
+        await expect(sandbox.writeFile(`${name}/x`, 'x')).rejects.toMatchObject({
+          code: expect.stringMatching(/FILE_/),
+        });
       }
       expect((await sandbox.exec(['true'])).exitCode).toBe(0);
     });
@@ -208,7 +278,9 @@ time.sleep(1000)`;
         await writeFile(join(host, 'in/sub/b.bin'), randomBytes(100_000), { mode: 0o700 });
         await writeFile(join(host, 'in/sub/empty'), '');
         await sandbox.upload(join(host, 'in'), 'copied');
-        expect((await sandbox.exec(['sh', '-c', 'cd copied && find . -type f | sort && stat -c %a sub/b.bin'])).stdout).toBe('./a.txt\n./sub/b.bin\n./sub/empty\n700\n');
+        expect(
+          (await sandbox.exec(['sh', '-c', 'cd copied && find . -type f | sort && stat -c %a sub/b.bin'])).stdout,
+        ).toBe('./a.txt\n./sub/b.bin\n./sub/empty\n700\n');
         await sandbox.download('copied', join(host, 'out'));
         expect(await readFile(join(host, 'out/sub/b.bin'))).toEqual(await readFile(join(host, 'in/sub/b.bin')));
         await sandbox.download('copied/a.txt', join(host, 'single'));
@@ -228,13 +300,17 @@ time.sleep(1000)`;
   });
 
   it('forwards a port, both directions, half-closed too', async () => {
-    const server = await sandbox.spawn(['python3', '-c', `import socket
+    const server = await sandbox.spawn([
+      'python3',
+      '-c',
+      `import socket
 s=socket.create_server(('127.0.0.1',8000)); print('up',flush=True)
 while True:
     c,_=s.accept()
     data=b''
     while (d:=c.recv(65536)): data+=d
-    c.sendall(data[::-1]); c.close()`]);
+    c.sendall(data[::-1]); c.close()`,
+    ]);
     await server.stdout[Symbol.asyncIterator]().next();
     await using forward = await sandbox.forwardPort(8000);
     const ask = async (bytes: Buffer): Promise<Buffer> => {
@@ -262,19 +338,41 @@ while True:
   describe('that is gone', () => {
     it('says so on every call that waits and every later one: destroyed', async () => {
       const doomed = await createSandbox({ runtime, image: testImages.busybox });
-      const waiting = [doomed.exec(['sleep', '100']), doomed.spawn(['sleep', '100']).then((process) => process.wait()), doomed.writeFile('x', new PassThrough())];
-      const errors = Promise.all(waiting.map((call) => call.then(() => undefined, (error: unknown) => error)));
+      const waiting = [
+        doomed.exec(['sleep', '100']),
+        doomed.spawn(['sleep', '100']).then((process) => process.wait()),
+        doomed.writeFile('x', new PassThrough()),
+      ];
+      const errors = Promise.all(
+        waiting.map((call) =>
+          call.then(
+            () => undefined,
+            (error: unknown) => error,
+          ),
+        ),
+      );
       await new Promise((resolve) => setTimeout(resolve, 100));
       await Promise.all([doomed.destroy(), doomed.destroy()]);
-      for (const error of await errors) expect(error).toMatchObject({ code: 'SANDBOX_GONE', details: { reason: 'destroyed' } });
-      const later = [() => doomed.exec(['true']), () => doomed.readFile('x'), () => doomed.list('.'), () => doomed.forwardPort(80), () => doomed.spawn(['true'])];
-      for (const call of later) await expect(call()).rejects.toMatchObject({ code: 'SANDBOX_GONE', details: { reason: 'destroyed' } });
+      for (const error of await errors)
+        expect(error).toMatchObject({ code: 'SANDBOX_GONE', details: { reason: 'destroyed' } });
+      const later = [
+        () => doomed.exec(['true']),
+        () => doomed.readFile('x'),
+        () => doomed.list('.'),
+        () => doomed.forwardPort(80),
+        () => doomed.spawn(['true']),
+      ];
+      for (const call of later)
+        await expect(call()).rejects.toMatchObject({ code: 'SANDBOX_GONE', details: { reason: 'destroyed' } });
       expect(await runtime.inspect(doomed.containerId, { signal: AbortSignal.timeout(5_000) })).toBeUndefined();
     });
 
     it('by its lifetime', async () => {
       const doomed = await createSandbox({ runtime, image: testImages.busybox, policy: { lifetime: '1s' } });
-      await expect(doomed.exec(['sleep', '100'])).rejects.toMatchObject({ code: 'SANDBOX_GONE', details: { reason: 'lifetime' } });
+      await expect(doomed.exec(['sleep', '100'])).rejects.toMatchObject({
+        code: 'SANDBOX_GONE',
+        details: { reason: 'lifetime' },
+      });
       await doomed.destroy();
     });
 
@@ -301,7 +399,10 @@ while True:
       const label = { 'nanoclaw.abort': `t${delayMs}` };
       const starting = createSandbox({ runtime, image: testImages.busybox, signal: controller.signal, labels: label });
       setTimeout(() => controller.abort(), delayMs);
-      await starting.then((made) => made.destroy(), (error: unknown) => expect(error).toMatchObject({ code: 'ABORTED' }));
+      await starting.then(
+        (made) => made.destroy(),
+        (error: unknown) => expect(error).toMatchObject({ code: 'ABORTED' }),
+      );
       let left: readonly unknown[] = ['?'];
       for (let i = 0; i < 50 && left.length > 0; i += 1) {
         await new Promise((resolve) => setTimeout(resolve, 100));

@@ -1,10 +1,18 @@
-import { createSandbox, RuntimeGuard, defaultDeadlines, silentLogger, managedLabels, sweep, type Sandbox } from '@nanoclaw/core';
+import {
+  createSandbox,
+  defaultDeadlines,
+  managedLabels,
+  RuntimeGuard,
+  type Sandbox,
+  silentLogger,
+  sweep,
+} from '@nanoclaw/core';
 import { createDockerRuntime } from '@nanoclaw/driver-docker';
 import { afterEach, expect, it } from 'vitest';
 import { describeEngine, testImages } from '../support/engine.ts';
 import { loadTestImages, startDockerd, type ThrowAwayEngine } from '../support/throw-away-engine.ts';
 
-const rounds = Number(process.env['KILL_ROUNDS'] ?? 10);
+const rounds = Number(process.env.KILL_ROUNDS ?? 10);
 const lease = { leaseMs: 4_000, pingMs: 1_000 };
 
 describeEngine('the engine dies', () => {
@@ -33,7 +41,12 @@ describeEngine('the engine dies', () => {
         first.exec(['sh', '-c', 'while :; do echo x; done'], { maxOutputBytes: 10 }),
         second.writeFile('/workspace/x', endless()),
         second.spawn(['sleep', '50']).then((process) => process.wait()),
-      ].map((call) => call.then(() => undefined, (error: unknown) => error));
+      ].map((call) =>
+        call.then(
+          () => undefined,
+          (error: unknown) => error,
+        ),
+      );
       await new Promise((resolve) => setTimeout(resolve, Math.random() * 200));
       const killedAtMs = performance.now();
       await docker.kill('SIGKILL');
@@ -44,7 +57,10 @@ describeEngine('the engine dies', () => {
       await expect(first.exec(['true'])).rejects.toMatchObject({ code: 'SANDBOX_GONE' });
       await docker.restart();
       await new Promise((resolve) => setTimeout(resolve, lease.leaseMs + 2_000));
-      const guard = new RuntimeGuard(createDockerRuntime({ host: docker.host }), { logger: silentLogger, deadlines: defaultDeadlines });
+      const guard = new RuntimeGuard(createDockerRuntime({ host: docker.host }), {
+        logger: silentLogger,
+        deadlines: defaultDeadlines,
+      });
       await sweep(guard, { graceMs: 0 });
       expect(await guard.list(managedLabels)).toEqual([]);
       // And it goes on: the same runtime object makes a new sandbox.

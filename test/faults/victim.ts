@@ -3,7 +3,7 @@ import { createSandbox } from '@nanoclaw/core';
 import { createDockerRuntime } from '@nanoclaw/driver-docker';
 
 const [phase, marker] = process.argv.slice(2);
-const runtime = createDockerRuntime({ host: process.env['DOCKER_HOST'] ?? '' });
+const runtime = createDockerRuntime({ host: process.env.DOCKER_HOST ?? '' });
 const make = () =>
   createSandbox({ runtime, image: 'nanoclaw-test/busybox:1', labels: { 'nanoclaw.test': marker ?? '' } });
 
@@ -17,7 +17,9 @@ switch (phase) {
     await sandbox.gone;
     break;
   case 'exec':
-    await sandbox.spawn(['sh', '-c', '(setsid sleep 1000 &) ; trap "" TERM HUP INT; while :; do echo x; done']).then((p) => p.stdout.resume());
+    await sandbox
+      .spawn(['sh', '-c', '(setsid sleep 1000 &) ; trap "" TERM HUP INT; while :; do echo x; done'])
+      .then((p) => p.stdout.resume());
     await sandbox.gone;
     break;
   case 'transfer':

@@ -18,9 +18,9 @@ function hostVariable(name: string): string | undefined {
 }
 
 /** `none` is how a developer (or the bootstrap, where no engine can be had) says that engine tests are not to run. */
-const found = process.env['NANOCLAW_TEST_ENGINE'] === 'none' ? undefined : hostVariable('DOCKER_HOST');
+const found = process.env.NANOCLAW_TEST_ENGINE === 'none' ? undefined : hostVariable('DOCKER_HOST');
 
-if (found === undefined && process.env['CI'] && process.env['NANOCLAW_TEST_ENGINE'] !== 'none') {
+if (found === undefined && process.env.CI && process.env.NANOCLAW_TEST_ENGINE !== 'none') {
   throw new Error('No Docker engine for the tests: run test/host/up first. Under CI a missing engine is a failure.');
 }
 

@@ -15,7 +15,10 @@ export interface TakenOver {
  * A runtime whose runners behave until their sandbox is attested, and are then at the test's mercy: the real container goes on behind, so
  * that everything around the channel is real.
  */
-export function withHostileRunners(inner: SandboxRuntime): { readonly runtime: SandboxRuntime; readonly last: () => TakenOver } {
+export function withHostileRunners(inner: SandboxRuntime): {
+  readonly runtime: SandboxRuntime;
+  readonly last: () => TakenOver;
+} {
   let last: TakenOver | undefined;
   const runtime: SandboxRuntime = {
     name: inner.name,

@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createError, type ContainerSpec, type ImageInfo, type ReadOnlyFile } from '@nanoclaw/core';
 import { extract, pack } from 'tar-stream';
 import { abandonable } from './abandonable.ts';
@@ -71,8 +72,15 @@ export function createDockerFileVolumes(api: DockerApi, { apiVersion, now = Date
     else users.delete(plan.name);
     if (left > 0 || plan.kind === 'runner') return;
     filled.delete(plan.name);
-    // Best effort: another process's container may use it, and a sweep removes what stays.
-    removeVolume(api, plan.name).catch(() => undefined);
+    void removeSoon(plan.name);
+  };
+
+  /** Best effort: a sweep removes what stays. The engine tells of an exit before it has removed the container, which holds the volume. */
+  const removeSoon = async (name: string): Promise<void> => {
+    for (const delayMs of [0, 100, 500, 2000, 5000]) {
+      await sleep(delayMs, undefined, { ref: false });
+      if (users.has(name) || (await removeVolume(api, name).catch(() => 'failed' as const)) !== 'in use') return;
+    }
   };
 
   const sweep = async (): Promise<void> => {
@@ -225,13 +233,15 @@ async function toArchive(files: readonly ReadOnlyFile[]): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-async function removeVolume(api: DockerApi, name: string): Promise<void> {
+async function removeVolume(api: DockerApi, name: string): Promise<'removed' | 'in use'> {
   try {
     await api.call({ method: 'DELETE', path: `/volumes/${encodeURIComponent(name)}` });
   } catch (error) {
     const status = statusCodeOf(error);
-    if (status !== 404 && status !== 409) throw error;
+    if (status === 409) return 'in use';
+    if (status !== 404) throw error;
   }
+  return 'removed';
 }
 
 function once(action: () => void): () => void {

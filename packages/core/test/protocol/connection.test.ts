@@ -50,7 +50,10 @@ describe('the greeting', () => {
     ['another version', (nonce: string) => ({ protocol: 2, nonce, runner: '1', report: plausibleReport })],
     ['no report', (nonce: string) => ({ protocol: 1, nonce, runner: '1' })],
     ['a member too many', (nonce: string) => ({ protocol: 1, nonce, runner: '1', report: plausibleReport, extra: 1 })],
-    ['a report with a wrong type', (nonce: string) => ({ protocol: 1, nonce, runner: '1', report: { ...plausibleReport, pid: 'one' } })],
+    [
+      'a report with a wrong type',
+      (nonce: string) => ({ protocol: 1, nonce, runner: '1', report: { ...plausibleReport, pid: 'one' } }),
+    ],
   ])('refuses %s', async (_name, answer) => {
     const runner = new FakeRunner();
     const welcome = runner.hello();
@@ -78,17 +81,55 @@ describe('the greeting', () => {
 describe('a runner that breaks the rules', () => {
   it.each<[string, RegExp, (runner: FakeRunner, id: number) => void]>([
     ['a length of 0xFFFFFFFF', /bytes, expected/, (r) => r.raw(Buffer.from('ffffffff00000001110000', 'hex'))],
-    ['a type that is unknown', /unknown frame type/, (r, id) => r.raw(Buffer.from(`00000000${id.toString(16).padStart(8, '0')}7f00`, 'hex'))],
+    [
+      'a type that is unknown',
+      /unknown frame type/,
+      (r, id) => r.raw(Buffer.from(`00000000${id.toString(16).padStart(8, '0')}7f00`, 'hex')),
+    ],
     ['a frame that only the host sends', /only the host sends/, (r) => r.send(types.ping, 0, 0, Buffer.alloc(8))],
     ['a second WELCOME', /only the host sends/, (r) => r.sendJson(types.welcome, 0, { protocol: 1 })],
     ['a PONG without a PING', /PONG/, (r) => r.send(types.pong, 0, 0, Buffer.alloc(8))],
     ['data on a stream that is not open', /not open/, (r) => r.send(types.data, 77, 0, Buffer.from('x'))],
     ['an id of the host', /id of ours/, (r) => r.sendJson(types.open, 99, { kind: 'x' })],
-    ['an id used before', /used before/, (r) => { r.sendJson(types.open, 2, { kind: 'x' }); r.sendJson(types.open, 2, { kind: 'x' }); }],
-    ['data after END', /after the end/, (r, id) => { r.send(types.end, id); r.send(types.data, id, 0, Buffer.from('x')); }],
-    ['END twice', /ends twice/, (r, id) => { r.send(types.end, id); r.send(types.end, id); }],
-    ['a frame after CLOSE', /closed|not open/, (r, id) => { r.send(types.close, id); r.send(types.data, id, 0, Buffer.from('x')); }],
-    ['data beyond the window', /beyond the window/, (r, id) => { for (let i = 0; i < 2; i += 1) r.send(types.data, id, 0, Buffer.alloc(initialWindowBytes)); }],
+    [
+      'an id used before',
+      /used before/,
+      (r) => {
+        r.sendJson(types.open, 2, { kind: 'x' });
+        r.sendJson(types.open, 2, { kind: 'x' });
+      },
+    ],
+    [
+      'data after END',
+      /after the end/,
+      (r, id) => {
+        r.send(types.end, id);
+        r.send(types.data, id, 0, Buffer.from('x'));
+      },
+    ],
+    [
+      'END twice',
+      /ends twice/,
+      (r, id) => {
+        r.send(types.end, id);
+        r.send(types.end, id);
+      },
+    ],
+    [
+      'a frame after CLOSE',
+      /closed|not open/,
+      (r, id) => {
+        r.send(types.close, id);
+        r.send(types.data, id, 0, Buffer.from('x'));
+      },
+    ],
+    [
+      'data beyond the window',
+      /beyond the window/,
+      (r, id) => {
+        for (let i = 0; i < 2; i += 1) r.send(types.data, id, 0, Buffer.alloc(initialWindowBytes));
+      },
+    ],
     ['a credit of 0', /credit of 0/, (r, id) => r.send(types.credit, id, 0, credit(0))],
     ['more credit than any window', /largest window/, (r, id) => r.send(types.credit, id, 0, credit(0xffffffff))],
     ['credit for stderr', /carries nothing/, (r, id) => r.send(types.credit, id, 1, credit(1))],
@@ -96,11 +137,26 @@ describe('a runner that breaks the rules', () => {
     ['a message that is no JSON', /malformed/, (r, id) => r.send(types.message, id, 0, Buffer.from('{"a":'))],
     ['a duplicate key', /duplicate/, (r, id) => r.send(types.message, id, 0, Buffer.from('{"a":1,"a":2}'))],
     ['a __proto__ key', /__proto__/, (r, id) => r.send(types.message, id, 0, Buffer.from('{"__proto__":{}}'))],
-    ['a __proto__ key in disguise', /__proto__/, (r, id) => r.send(types.message, id, 0, Buffer.from('{"\\u005f_proto__":{}}'))],
-    ['JSON nested too deep', /deep/, (r, id) => r.send(types.message, id, 0, Buffer.from('{"a":'.repeat(9) + '1' + '}'.repeat(9)))],
+    [
+      'a __proto__ key in disguise',
+      /__proto__/,
+      (r, id) => r.send(types.message, id, 0, Buffer.from('{"\\u005f_proto__":{}}')),
+    ],
+    [
+      'JSON nested too deep',
+      /deep/,
+      (r, id) => r.send(types.message, id, 0, Buffer.from(`${'{"a":'.repeat(9)}1${'}'.repeat(9)}`)),
+    ],
     ['a number of 54 bits', /53 bits/, (r, id) => r.send(types.message, id, 0, Buffer.from('{"a":9007199254740993}'))],
     ['a RESET without a code', /RESET/, (r, id) => r.sendJson(types.reset, id, { message: 'x' })],
-    ['a frame after GOODBYE', /after GOODBYE/, (r, id) => { r.sendJson(types.goodbye, 0, { reason: 'lifetime' }); r.send(types.close, id); }],
+    [
+      'a frame after GOODBYE',
+      /after GOODBYE/,
+      (r, id) => {
+        r.sendJson(types.goodbye, 0, { reason: 'lifetime' });
+        r.send(types.close, id);
+      },
+    ],
   ])('is cut off for %s', async (_name, text, misbehave) => {
     const runner = await greeted();
     const ear = listener();
@@ -202,7 +258,9 @@ describe('streams', () => {
     const runner = await greeted();
     const before = runner.received.length;
     const request = { kind: 'exec', argv: ['x'.repeat(3_000_000)] };
-    expect(() => runner.connection.open(request, listener())).toThrow(expect.objectContaining({ code: 'LIMIT_EXCEEDED' }));
+    expect(() => runner.connection.open(request, listener())).toThrow(
+      expect.objectContaining({ code: 'LIMIT_EXCEEDED' }),
+    );
     expect(runner.received.length).toBe(before);
   });
 });

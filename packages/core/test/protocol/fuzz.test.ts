@@ -5,7 +5,7 @@ import { FrameReader } from '../../src/protocol/frame-reader.ts';
 import { FakeRunner } from '../support/fake-runner.ts';
 
 /** `FUZZ_RUNS` makes the long version: CI runs the small one. */
-const runs = Number(process.env['FUZZ_RUNS'] ?? 300);
+const runs = Number(process.env.FUZZ_RUNS ?? 300);
 const types = Object.values(frameTypes);
 
 function readAll(chunks: readonly Buffer[]): { frames: Frame[]; error: string | undefined } {
@@ -32,7 +32,9 @@ const anyFrame = fc
     payload: fc.oneof(
       fc.uint8Array({ maxLength: 64 }),
       fc.json().map((text) => Buffer.from(text)),
-      fc.constantFrom('{"event":"started","pid":1}', '{"code":"x","message":"y"}', '{"reason":"lifetime"}').map((text) => Buffer.from(text)),
+      fc
+        .constantFrom('{"event":"started","pid":1}', '{"code":"x","message":"y"}', '{"reason":"lifetime"}')
+        .map((text) => Buffer.from(text)),
       fc.constantFrom(Buffer.alloc(maxDataBytes), Buffer.alloc(maxDataBytes + 1), Buffer.from([0, 0, 0, 1])),
     ),
   })
@@ -67,20 +69,29 @@ describe('a connection under random frames', () => {
   it('ends with a violation or goes on, and never throws, hangs or grows', async () => {
     let violations = 0;
     await fc.assert(
-      fc.asyncProperty(fc.array(fc.oneof(anyFrame, fc.uint8Array({ maxLength: 200 }).map((bytes) => Buffer.from(bytes))), { minLength: 1, maxLength: 30 }), async (frames) => {
-        const runner = new FakeRunner();
-        await runner.greet();
-        const told = Promise.withResolvers<void>();
-        runner.connection.open({ kind: 'exec' }, { message() {}, closed: () => told.resolve() });
-        for (const frame of frames) runner.raw(frame);
-        await new Promise((resolve) => setImmediate(resolve));
-        runner.channel.end();
-        const end = await runner.connection.ended;
-        expect(['violation', 'channel-ended', 'goodbye']).toContain(end.kind);
-        if (end.kind === 'violation') violations += 1;
-        runner.connection.abandon(Object.assign(new Error('over')) as never);
-        await told.promise;
-      }),
+      fc.asyncProperty(
+        fc.array(
+          fc.oneof(
+            anyFrame,
+            fc.uint8Array({ maxLength: 200 }).map((bytes) => Buffer.from(bytes)),
+          ),
+          { minLength: 1, maxLength: 30 },
+        ),
+        async (frames) => {
+          const runner = new FakeRunner();
+          await runner.greet();
+          const told = Promise.withResolvers<void>();
+          runner.connection.open({ kind: 'exec' }, { message() {}, closed: () => told.resolve() });
+          for (const frame of frames) runner.raw(frame);
+          await new Promise((resolve) => setImmediate(resolve));
+          runner.channel.end();
+          const end = await runner.connection.ended;
+          expect(['violation', 'channel-ended', 'goodbye']).toContain(end.kind);
+          if (end.kind === 'violation') violations += 1;
+          runner.connection.abandon(Object.assign(new Error('over')) as never);
+          await told.promise;
+        },
+      ),
       { numRuns: runs },
     );
     expect(violations).toBeGreaterThan(0);

@@ -13,7 +13,10 @@ const allowed = fc.dictionary(
     fc.constant(null),
     fc.maxSafeInteger(),
     fc.array(fc.oneof(fc.string(), fc.maxSafeInteger())),
-    fc.dictionary(fc.string().filter((key) => key !== '__proto__'), fc.string()),
+    fc.dictionary(
+      fc.string().filter((key) => key !== '__proto__'),
+      fc.string(),
+    ),
   ),
 );
 
@@ -30,16 +33,23 @@ describe('parseStrictJson', () => {
 
   it('never takes what JSON.parse refuses, and fails with a typed error only', () => {
     fc.assert(
-      fc.property(fc.oneof(fc.string(), fc.json(), fc.string({ unit: fc.constantFrom('{', '}', '"', ':', ',', '[', ']', '\\', '1', 'e', '-', 'a', ' ') })), (text) => {
-        let strict: unknown;
-        try {
-          strict = parse(text);
-        } catch (error) {
-          expect(error).toMatchObject({ code: 'PROTOCOL_VIOLATION' });
-          return;
-        }
-        expect(strict).toEqual(JSON.parse(text));
-      }),
+      fc.property(
+        fc.oneof(
+          fc.string(),
+          fc.json(),
+          fc.string({ unit: fc.constantFrom('{', '}', '"', ':', ',', '[', ']', '\\', '1', 'e', '-', 'a', ' ') }),
+        ),
+        (text) => {
+          let strict: unknown;
+          try {
+            strict = parse(text);
+          } catch (error) {
+            expect(error).toMatchObject({ code: 'PROTOCOL_VIOLATION' });
+            return;
+          }
+          expect(strict).toEqual(JSON.parse(text));
+        },
+      ),
       { numRuns: 3_000 },
     );
   });

@@ -40,7 +40,7 @@ func openRegular(directory int, name string, flags int) (int, syscall.Stat_t, er
 
 // OpenDirectory opens a directory for reading its entries and for looking up names in it; never one on procfs.
 func OpenDirectory(directory int, name string) (int, error) {
-	fd, err := at.Open(directory, name, syscall.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW, 0)
+	fd, err := openDirectory(directory, name)
 	if err != nil {
 		return -1, err
 	}
@@ -49,6 +49,24 @@ func OpenDirectory(directory int, name string) (int, error) {
 		return -1, err
 	}
 	return fd, nil
+}
+
+// openDirectory goes by way of a handle, since gVisor follows a symlink that is opened with O_DIRECTORY|O_NOFOLLOW (found
+// in release 20221219).
+func openDirectory(directory int, name string) (int, error) {
+	handle, err := at.Open(directory, name, at.Path|syscall.O_NOFOLLOW, 0)
+	if err != nil {
+		return -1, err
+	}
+	defer syscall.Close(handle)
+	var stat syscall.Stat_t
+	if err := syscall.Fstat(handle, &stat); err != nil {
+		return -1, err
+	}
+	if stat.Mode&syscall.S_IFMT != syscall.S_IFDIR {
+		return -1, syscall.ENOTDIR
+	}
+	return at.Open(handle, ".", syscall.O_RDONLY|syscall.O_DIRECTORY, 0)
 }
 
 func assertRegular(name string, mode uint32) error {

@@ -50,13 +50,16 @@ func removeAt(place *Place, recursive bool) error {
 
 // removeName removes whatever the name is, but no directory that has something in it.
 func removeName(directory int, name string) error {
-	err := at.Unlink(directory, name)
-	if err == syscall.EISDIR || err == syscall.EPERM {
-		if second := at.RemoveDirectory(directory, name); second != syscall.ENOTDIR {
-			return second
+	for try := 0; ; try++ {
+		err := at.Unlink(directory, name)
+		if err != syscall.EISDIR {
+			return err
+		}
+		// ENOTDIR: it was swapped in between.
+		if err = at.RemoveDirectory(directory, name); err != syscall.ENOTDIR || try == maxRemoveRounds {
+			return err
 		}
 	}
-	return err
 }
 
 // level is a directory being emptied.
@@ -81,11 +84,11 @@ func (r *remover) close() {
 }
 
 func (r *remover) push(parent int, name string) error {
-	fd, err := at.Open(parent, name, syscall.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW, 0)
+	fd, err := openDirectory(parent, name)
 	if err == syscall.EACCES {
 		// Its owner can take himself the permission away, and give it back.
 		if err = syscall.Fchmodat(parent, name, 0o700, 0); err == nil {
-			fd, err = at.Open(parent, name, syscall.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW, 0)
+			fd, err = openDirectory(parent, name)
 		}
 	}
 	if err != nil {

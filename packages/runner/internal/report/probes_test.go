@@ -30,6 +30,9 @@ func TestProbesDoNothingWhereTheyAreAllowed(t *testing.T) {
 	if readStatus()["Seccomp"] != "0" {
 		t.Skip("not run: a seccomp filter is in force")
 	}
+	if uname().release == "4.4.0" {
+		t.Skip("not run: gVisor implements these calls in its own way")
+	}
 	harmless := map[string]bool{"EINVAL": true, "EFAULT": true, "EBADF": true, "ESRCH": true, "EOPNOTSUPP": true, "ENOSYS": true, "EPERM": true, "EACCES": true}
 	// What succeeds is undone (sockets, the node), only asks (syslog), or is of the thread that ends.
 	undone := map[string]bool{"mknod-device": true, "syslog": true, "setuid-0": true, "setgid-0": true, "capset": true}
