@@ -163,6 +163,21 @@ func TestTargetThatIsAMount(t *testing.T) {
 	assertNoTemporary(t, directory)
 }
 
+func TestDirectoryThatTakesNoNewFile(t *testing.T) {
+	if os.Getuid() == 0 {
+		t.Skip("not run: root writes everywhere")
+	}
+	directory := workspace(t)
+	create(t, directory+"/file", "a longer content than the new one")
+	must(t, os.Chmod(directory, 0o500))
+	defer os.Chmod(directory, 0o700)
+	_, _, err := write("file", "new", 0o600, false)
+	must(t, err)
+	assertContent(t, directory+"/file", "new")
+	_, _, err = write("other", "new", 0o600, false)
+	assertCode(t, err, PermissionDenied)
+}
+
 func TestProcFileMountedElsewhere(t *testing.T) {
 	directory := workspace(t)
 	create(t, directory+"/target", "")
