@@ -93,7 +93,7 @@ export function createDockerApi(endpoint: DockerEndpoint, env: Readonly<Record<s
         const request = connection.request({
           method: 'POST',
           path: `/v${version}${path}`,
-          headers: { Host: 'docker', Connection: 'Upgrade', Upgrade: 'tcp' },
+          headers: { Connection: 'Upgrade', Upgrade: 'tcp' },
         });
         // Not the request's own `signal` option: it would go on to destroy the socket when it is long a channel.
         const onAbort = () => request.destroy(new DOMException('The attach was given up.', 'AbortError'));
@@ -167,7 +167,7 @@ function toConnection(transport: DockerTransport, env: Readonly<Record<string, s
       Object.assign(agent, { createConnection });
       return {
         modemOptions: options({ ...unset, protocol: 'http', host: 'docker', port: 80, agent }),
-        request: (request) => httpRequest({ ...request, host: 'docker', createConnection, agent: false } as RequestOptions),
+        request: (request) => httpRequest({ ...request, host: 'docker', createConnection } as RequestOptions),
         close: () => agent.destroy(),
       };
     }

@@ -16,7 +16,7 @@ describeEngine('createDockerRuntime', () => {
   let runtime: SandboxRuntime;
   let image: ImageInfo;
   const run = `${process.pid}-${randomBytes(4).toString('hex')}`;
-  const labels = { ...testLabels, 'nanoclaw.test.run': run };
+  const labels = { ...testLabels, 'nanoclaw.sandbox': run };
   const spec = (changes: Partial<ContainerSpec> = {}) => containerSpec({ image, labels, ...changes });
 
   beforeAll(async () => {

@@ -139,7 +139,8 @@ export class RuntimeGuard {
     operation.signal?.addEventListener('abort', onAbort, { once: true });
     if (operation.signal?.aborted) onAbort();
     else {
-      call(controller.signal, () => timer.refresh()).then(
+      // Async, so that a driver that throws at once is treated as one that rejects.
+      (async () => call(controller.signal, () => timer.refresh()))().then(
         (value) => {
           if (decided) release?.(value).catch((error) => this.#log(operation, startedMs, error));
           else {

@@ -9,7 +9,12 @@ import { FakeRunner } from '../support/fake-runner.ts';
 interface FrameVector {
   readonly name: string;
   readonly hex: string;
-  readonly frames: readonly { readonly type: number; readonly stream: number; readonly lane: number; readonly payloadHex: string }[];
+  readonly frames: readonly {
+    readonly type: number;
+    readonly stream: number;
+    readonly lane: number;
+    readonly payloadHex: string;
+  }[];
   readonly outcome: 'ok' | 'violation';
   readonly reason: string;
 }
@@ -61,7 +66,9 @@ describe('frames.json', () => {
   it('are what our own encoder writes', () => {
     for (const { hex, frames, outcome } of vectors) {
       if (outcome !== 'ok') continue;
-      const written = frames.map((frame) => encodeFrame(frame.type, frame.stream, frame.lane, Buffer.from(frame.payloadHex, 'hex')));
+      const written = frames.map((frame) =>
+        encodeFrame(frame.type, frame.stream, frame.lane, Buffer.from(frame.payloadHex, 'hex')),
+      );
       // An unfinished frame may follow at the end.
       expect(hex.startsWith(Buffer.concat(written).toString('hex'))).toBe(true);
     }
