@@ -1,5 +1,11 @@
-import { Agent as HttpAgent, request as httpRequest, type ClientRequest, type IncomingMessage, type RequestOptions } from 'node:http';
-import { Agent as HttpsAgent, request as httpsRequest, type AgentOptions } from 'node:https';
+import {
+  type ClientRequest,
+  Agent as HttpAgent,
+  request as httpRequest,
+  type IncomingMessage,
+  type RequestOptions,
+} from 'node:http';
+import { type AgentOptions, Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import type { Duplex } from 'node:stream';
 import { createError } from '@nanoclaw/core';
 import Docker from 'dockerode';
@@ -47,7 +53,10 @@ interface Modem {
   dial(options: object, callback: (error: Error | null, data: unknown) => void): void;
 }
 
-export function createDockerApi(endpoint: DockerEndpoint, env: Readonly<Record<string, string | undefined>>): DockerApi {
+export function createDockerApi(
+  endpoint: DockerEndpoint,
+  env: Readonly<Record<string, string | undefined>>,
+): DockerApi {
   const connection = toConnection(endpoint.transport, env);
   const docker = new Docker(connection.modemOptions);
   const modem = docker.modem as Modem;
@@ -111,7 +120,12 @@ export function createDockerApi(endpoint: DockerEndpoint, env: Readonly<Record<s
           response.on('error', fail);
           response.on('end', () => {
             const text = Buffer.concat(chunks).toString('utf8');
-            fail(Object.assign(new Error(messageOf(text)), { statusCode: response.statusCode, json: { message: messageOf(text) } }));
+            fail(
+              Object.assign(new Error(messageOf(text)), {
+                statusCode: response.statusCode,
+                json: { message: messageOf(text) },
+              }),
+            );
           });
         });
         request.end();
@@ -129,11 +143,27 @@ interface Connection {
 }
 
 /** Thousands of waiting calls must not open thousands of sockets; calls are short, and streams have sockets of their own. */
-const agentOptions: AgentOptions = { keepAlive: true, keepAliveMsecs: 15_000, maxFreeSockets: 8, maxSockets: 64, scheduling: 'lifo' };
+const agentOptions: AgentOptions = {
+  keepAlive: true,
+  keepAliveMsecs: 15_000,
+  maxFreeSockets: 8,
+  maxSockets: 64,
+  scheduling: 'lifo',
+};
 
 function toConnection(transport: DockerTransport, env: Readonly<Record<string, string | undefined>>): Connection {
   // The modem mixes what DOCKER_HOST says into whatever it isn't told, so every option is named.
-  const unset = { host: undefined, port: undefined, protocol: undefined, ca: undefined, cert: undefined, key: undefined, timeout: undefined, username: undefined, pathPrefix: '/' };
+  const unset = {
+    host: undefined,
+    port: undefined,
+    protocol: undefined,
+    ca: undefined,
+    cert: undefined,
+    key: undefined,
+    timeout: undefined,
+    username: undefined,
+    pathPrefix: '/',
+  };
   switch (transport.kind) {
     case 'unix': {
       const agent = new HttpAgent(agentOptions);
@@ -194,7 +224,8 @@ function isReset(error: unknown): boolean {
 function messageOf(text: string): string {
   try {
     const parsed: unknown = JSON.parse(text);
-    if (typeof parsed === 'object' && parsed !== null && 'message' in parsed && typeof parsed.message === 'string') return parsed.message;
+    if (typeof parsed === 'object' && parsed !== null && 'message' in parsed && typeof parsed.message === 'string')
+      return parsed.message;
   } catch {
     // Not JSON: the text itself is what there is.
   }
@@ -202,7 +233,11 @@ function messageOf(text: string): string {
 }
 
 /** The version to speak: the engine's, but no newer than what we know. Throws `NOT_SUPPORTED` below the minimum. */
-export function negotiateApiVersion(engine: { readonly apiVersion: string; readonly minApiVersion: string; readonly description: string }): string {
+export function negotiateApiVersion(engine: {
+  readonly apiVersion: string;
+  readonly minApiVersion: string;
+  readonly description: string;
+}): string {
   if (compareVersions(engine.apiVersion, minimumApiVersion) < 0) {
     throw createError(
       'NOT_SUPPORTED',

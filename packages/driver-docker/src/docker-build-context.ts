@@ -20,14 +20,23 @@ export interface BuildContext {
 export async function createBuildContext(contextDir: string, dockerfile: string): Promise<BuildContext> {
   const name = normalize(dockerfile).replaceAll('\\', '/');
   if (isAbsolute(name) || name === '..' || name.startsWith('../')) {
-    throw createError('INVALID_ARGUMENT', `Expected the Dockerfile's path to lie in the build context, found ${JSON.stringify(dockerfile)}.`, { path: dockerfile });
+    throw createError(
+      'INVALID_ARGUMENT',
+      `Expected the Dockerfile's path to lie in the build context, found ${JSON.stringify(dockerfile)}.`,
+      { path: dockerfile },
+    );
   }
   await assertIs('directory', contextDir, 'build context');
   await assertIs('file', join(contextDir, name), 'Dockerfile');
   const isIgnored = createIgnoreFilter(await readIgnoreFile(contextDir));
   const writer = pack();
   // The Dockerfile itself goes along even where it is ignored: the engine needs it.
-  const fill = addDirectory(writer, contextDir, '', (path) => path !== name && !name.startsWith(`${path}/`) && isIgnored(path));
+  const fill = addDirectory(
+    writer,
+    contextDir,
+    '',
+    (path) => path !== name && !name.startsWith(`${path}/`) && isIgnored(path),
+  );
   fill.then(
     () => writer.finalize(),
     (error: unknown) => writer.destroy(error instanceof Error ? error : new Error(String(error))),
@@ -35,7 +44,12 @@ export async function createBuildContext(contextDir: string, dockerfile: string)
   return { archive: Readable.from(writer), dockerfile: name };
 }
 
-async function addDirectory(writer: Pack, root: string, directory: string, isIgnored: (path: string) => boolean): Promise<void> {
+async function addDirectory(
+  writer: Pack,
+  root: string,
+  directory: string,
+  isIgnored: (path: string) => boolean,
+): Promise<void> {
   const names = (await readdir(join(root, directory))).toSorted();
   for (const name of names) {
     const path = directory === '' ? name : `${directory}/${name}`;
@@ -68,7 +82,9 @@ export function createIgnoreFilter(text: string): (path: string) => boolean {
     .filter((line) => line !== '' && !line.startsWith('#'))
     .map((line) => {
       const exception = line.startsWith('!');
-      const pattern = normalize((exception ? line.slice(1) : line).trim()).replaceAll('\\', '/').replace(/^\/+|\/+$/g, '');
+      const pattern = normalize((exception ? line.slice(1) : line).trim())
+        .replaceAll('\\', '/')
+        .replace(/^\/+|\/+$/g, '');
       return { exception, matches: toRegExp(pattern) };
     });
   return (path) => {
@@ -110,5 +126,9 @@ async function assertIs(kind: 'directory' | 'file', path: string, role: string):
   const stats = await lstat(path).catch(() => undefined);
   const right = kind === 'directory' ? stats?.isDirectory() === true : stats?.isFile() === true;
   if (right) return;
-  throw createError('FILE_NOT_FOUND', `Expected the ${role} ${path} to be a ${kind}, found ${stats === undefined ? 'nothing' : 'something else'}.`, { path });
+  throw createError(
+    'FILE_NOT_FOUND',
+    `Expected the ${role} ${path} to be a ${kind}, found ${stats === undefined ? 'nothing' : 'something else'}.`,
+    { path },
+  );
 }

@@ -53,8 +53,35 @@ const evidence = {
   removal: 'engine',
 } as const satisfies Record<ControlName, Evidence>;
 
+/**
+ * gVisor answers system calls itself. What the engine does from outside (cgroups) can't be seen from inside it, and some things
+ * it takes and ignores (tried with runsc 20221219).
+ */
+const gvisorControls: Partial<Record<ControlName, ControlSupport>> = {
+  seccomp: unsupported(
+    "gVisor answers system calls with a kernel of its own and ignores the container's seccomp profile.",
+    'Where that kernel is meant to stand in its place, say so: relax: [seccomp].',
+  ),
+  scratch: unsupported(
+    'gVisor bounds a tmpfs in bytes, but ignores its inode limit and its nosuid and nodev flags.',
+    'Where the size and the memory limit are enough, say so: relax: [scratch].',
+  ),
+  memory: { supported: true, evidence: 'engine' },
+  swap: { supported: true, evidence: 'engine' },
+  cpu: { supported: true, evidence: 'engine' },
+  'cpu-shares': { supported: true, evidence: 'engine' },
+  pids: { supported: true, evidence: 'engine' },
+  'cgroup-namespace': { supported: true, evidence: 'engine' },
+  'masked-paths': { supported: true, evidence: 'engine' },
+  devices: { supported: true, evidence: 'engine' },
+};
+
 /** Says what an engine enforces, from what it tells about itself. */
-export function toDockerCapabilities(engine: DockerEngine, endpoint: DockerEndpoint, options: DockerCapabilityOptions): RuntimeCapabilities {
+export function toDockerCapabilities(
+  engine: DockerEngine,
+  endpoint: DockerEndpoint,
+  options: DockerCapabilityOptions,
+): RuntimeCapabilities {
   const { info, version } = engine;
   const isolation = toIsolation(engine, options);
   return {
@@ -65,17 +92,24 @@ export function toDockerCapabilities(engine: DockerEngine, endpoint: DockerEndpo
     cpuCount: Math.max(1, info.NCPU ?? 1),
     memoryBytes: info.MemTotal ?? 0,
     sharesFiles: engine.sharesFiles,
+    engineSockets: endpoint.transport.kind === 'unix' ? [endpoint.transport.path] : [],
     userRange: isRemapped(engine) ? { first: 20_000, count: 40_000 } : { first: 1_879_048_192, count: 65_536 },
     controls: toControls(engine, isolation['shared-kernel']),
     isolation,
+    isolationControls: { gvisor: gvisorControls },
     networks: {
       none: supported,
-      fenced: unsupported('Docker gives a container no interface at all, so there is nothing to fence.', "Ask for the network tier 'none', which is stronger."),
+      fenced: unsupported(
+        'Docker gives a container no interface at all, so there is nothing to fence.',
+        "Ask for the network tier 'none', which is stronger.",
+      ),
     },
     build: supported,
     engineMounts: toEngineMounts(engine),
     engineInterfaces: [],
-    engineDevices: ['null', 'zero', 'full', 'random', 'urandom', 'tty', 'ptmx', 'pts/ptmx'].map((name) => `/dev/${name}`),
+    engineDevices: ['null', 'zero', 'full', 'random', 'urandom', 'tty', 'ptmx', 'pts/ptmx'].map(
+      (name) => `/dev/${name}`,
+    ),
     warnings: toWarnings(engine, endpoint, options),
   };
 }
@@ -99,9 +133,13 @@ function toControls(engine: DockerEngine, runtime: Support): Record<ControlName,
   };
   const support = (control: ControlName): ControlSupport => {
     if (limits[control] === false) return missingLimit(engine, control);
-    if (engine.isPodman && (control === 'seccomp' || control === 'read-only-root' || control in limits)) return podmanRefusal(engine.version.Version);
+    if (engine.isPodman && (control === 'seccomp' || control === 'read-only-root' || control in limits))
+      return podmanRefusal(engine.version.Version);
     if (control === 'seccomp' && !hasSecurityOption(engine, 'seccomp')) {
-      return unsupported('the engine reports no seccomp support.', 'Use a kernel with CONFIG_SECCOMP_FILTER and a Docker built with seccomp.');
+      return unsupported(
+        'the engine reports no seccomp support.',
+        'Use a kernel with CONFIG_SECCOMP_FILTER and a Docker built with seccomp.',
+      );
     }
     if (control === 'isolation' && !runtime.supported) return runtime;
     return { supported: true, evidence: evidence[control] };
@@ -113,7 +151,10 @@ function missingLimit(engine: DockerEngine, control: ControlName): Unsupported {
   const version = engine.info.CgroupVersion ?? '1';
   if (hasSecurityOption(engine, 'rootless')) {
     return version === '1'
-      ? unsupported(`rootless Docker can't limit ${control} on cgroup v1.`, 'Boot the host with cgroup v2 (systemd.unified_cgroup_hierarchy=1), or use Docker as root.')
+      ? unsupported(
+          `rootless Docker can't limit ${control} on cgroup v1.`,
+          'Boot the host with cgroup v2 (systemd.unified_cgroup_hierarchy=1), or use Docker as root.',
+        )
       : unsupported(
           `the cgroup controller for ${control} is not delegated to this user.`,
           'Delegate it: put "[Service]\\nDelegate=cpu cpuset io memory pids" into /etc/systemd/system/user@.service.d/delegate.conf, then log in again.',
@@ -126,7 +167,10 @@ function missingLimit(engine: DockerEngine, control: ControlName): Unsupported {
     cpu: 'Use a kernel with CONFIG_CFS_BANDWIDTH and mount the cpu controller.',
     'cpu-shares': 'Mount the cpu controller (cgroup v1), or enable it in cgroup.subtree_control (cgroup v2).',
   };
-  return unsupported(`the engine reports that this host (cgroup v${version}) can't limit ${control}.`, cures[control] ?? 'Use cgroup v2.');
+  return unsupported(
+    `the engine reports that this host (cgroup v${version}) can't limit ${control}.`,
+    cures[control] ?? 'Use cgroup v2.',
+  );
 }
 
 function toIsolation(engine: DockerEngine, { ociRuntime }: DockerCapabilityOptions): RuntimeCapabilities['isolation'] {
@@ -165,7 +209,10 @@ function toArchitecture(engine: DockerEngine): 'amd64' | 'arm64' {
   const name = engine.version.Arch ?? engine.info.Architecture ?? 'unknown';
   if (name === 'amd64' || name === 'x86_64') return 'amd64';
   if (name === 'arm64' || name === 'aarch64') return 'arm64';
-  throw createError('NOT_SUPPORTED', `NanoClaw's runner is built for amd64 and arm64, the engine's architecture is ${name}. Use an engine on one of these.`);
+  throw createError(
+    'NOT_SUPPORTED',
+    `NanoClaw's runner is built for amd64 and arm64, the engine's architecture is ${name}. Use an engine on one of these.`,
+  );
 }
 
 function toDetails(engine: DockerEngine, endpoint: DockerEndpoint): Record<string, string> {
@@ -184,21 +231,48 @@ function toDetails(engine: DockerEngine, endpoint: DockerEndpoint): Record<strin
     ['security', (info.SecurityOptions ?? []).map((option) => option.replace(/^name=/, '')).join(' ')],
     ['ociRuntimes', Object.keys(info.Runtimes ?? {}).join(' ')],
   ];
-  return Object.fromEntries(entries.filter((entry): entry is readonly [string, string] => entry[1] !== undefined && entry[1] !== ''));
+  return Object.fromEntries(
+    entries.filter((entry): entry is readonly [string, string] => entry[1] !== undefined && entry[1] !== ''),
+  );
 }
 
 /** On cgroup v1 each controller is a mount of its own, and which there are is the host's affair. */
 const cgroupV1Controllers = [
-  'blkio', 'cpu', 'cpuacct', 'cpu,cpuacct', 'cpuset', 'devices', 'freezer', 'hugetlb', 'memory', 'misc',
-  'net_cls', 'net_prio', 'net_cls,net_prio', 'perf_event', 'pids', 'rdma', 'systemd', 'unified', 'openrc', 'elogind',
+  'blkio',
+  'cpu',
+  'cpuacct',
+  'cpu,cpuacct',
+  'cpuset',
+  'devices',
+  'freezer',
+  'hugetlb',
+  'memory',
+  'misc',
+  'net_cls',
+  'net_prio',
+  'net_cls,net_prio',
+  'perf_event',
+  'pids',
+  'rdma',
+  'systemd',
+  'unified',
+  'openrc',
+  'elogind',
 ] as const;
 
 function toEngineMounts({ info }: DockerEngine): EngineMount[] {
-  const mount = (target: string, types: readonly string[], writable = false): EngineMount => ({ target, types, writable });
+  const mount = (target: string, types: readonly string[], writable = false): EngineMount => ({
+    target,
+    types,
+    writable,
+  });
   const cgroup =
     info.CgroupVersion === '2'
       ? [mount('/sys/fs/cgroup', ['cgroup2'])]
-      : [mount('/sys/fs/cgroup', ['tmpfs']), ...cgroupV1Controllers.map((name) => mount(`/sys/fs/cgroup/${name}`, ['cgroup', 'cgroup2']))];
+      : [
+          mount('/sys/fs/cgroup', ['tmpfs']),
+          ...cgroupV1Controllers.map((name) => mount(`/sys/fs/cgroup/${name}`, ['cgroup', 'cgroup2'])),
+        ];
   return [
     mount('/proc', ['proc']),
     mount('/dev', ['tmpfs']),
@@ -226,13 +300,17 @@ function toWarnings(engine: DockerEngine, endpoint: DockerEndpoint, { ociRuntime
     );
   }
   if (endpoint.transport.kind === 'tcp' && endpoint.transport.tls === undefined) {
-    warnings.push(`The engine at ${endpoint.address} is spoken to without TLS: whoever reaches that port is root on its host. Use TLS or ssh://.`);
+    warnings.push(
+      `The engine at ${endpoint.address} is spoken to without TLS: whoever reaches that port is root on its host. Use TLS or ssh://.`,
+    );
   }
   if (endpoint.transport.kind === 'tcp' && endpoint.transport.tls?.verify === false) {
     warnings.push(`The certificate of the engine at ${endpoint.address} is not verified. Set DOCKER_TLS_VERIFY=1.`);
   }
   if (hasSecurityOption(engine, 'selinux')) {
-    warnings.push('SELinux labels are left to the engine: whether its policy lets a sandbox read what is mounted shows only when it starts.');
+    warnings.push(
+      'SELinux labels are left to the engine: whether its policy lets a sandbox read what is mounted shows only when it starts.',
+    );
   }
   if (engine.isPodman) warnings.push(`Sandboxes are not started here: ${podmanRefusal(engine.version.Version).reason}`);
   return warnings;
@@ -251,7 +329,9 @@ function component(engine: DockerEngine, name: string): string | undefined {
 }
 
 function hasSecurityOption(engine: DockerEngine, name: string): boolean {
-  return (engine.info.SecurityOptions ?? []).some((option) => option === `name=${name}` || option.startsWith(`name=${name},`));
+  return (engine.info.SecurityOptions ?? []).some(
+    (option) => option === `name=${name}` || option.startsWith(`name=${name},`),
+  );
 }
 
 /** Whether uid 0 inside is somebody else outside. */

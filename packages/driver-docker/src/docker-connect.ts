@@ -16,7 +16,13 @@ export interface TlsMaterial {
 export type DockerTransport =
   | { readonly kind: 'unix'; readonly path: string }
   | { readonly kind: 'tcp'; readonly host: string; readonly port: number; readonly tls: TlsMaterial | undefined }
-  | { readonly kind: 'ssh'; readonly host: string; readonly port: number | undefined; readonly user: string | undefined; readonly socketPath: string | undefined };
+  | {
+      readonly kind: 'ssh';
+      readonly host: string;
+      readonly port: number | undefined;
+      readonly user: string | undefined;
+      readonly socketPath: string | undefined;
+    };
 
 export interface DockerEndpoint {
   /** What named this engine, for messages: `DOCKER_HOST`, `the Docker context "x"`, `the default socket`. */
@@ -50,44 +56,51 @@ export async function resolveDockerEndpoint(options: DockerConnectOptions = {}):
 
   if (options.host !== undefined) return fromAddress(options.host, 'the host option', world);
   if (options.context !== undefined) return fromContext(options.context, 'the context option', world);
-  if (env['DOCKER_HOST']) return fromAddress(env['DOCKER_HOST'], 'DOCKER_HOST', world);
-  if (env['DOCKER_CONTEXT']) return fromContext(env['DOCKER_CONTEXT'], 'DOCKER_CONTEXT', world);
+  if (env.DOCKER_HOST) return fromAddress(env.DOCKER_HOST, 'DOCKER_HOST', world);
+  if (env.DOCKER_CONTEXT) return fromContext(env.DOCKER_CONTEXT, 'DOCKER_CONTEXT', world);
   const current = await currentContext(world);
-  if (current !== undefined) return fromContext(current, `currentContext in ${join(configDir(world), 'config.json')}`, world);
+  if (current !== undefined)
+    return fromContext(current, `currentContext in ${join(configDir(world), 'config.json')}`, world);
   return fromDefault(world);
 }
 
 /** Docker's configuration directory, which also holds contexts and registry credentials. */
 export function configDir({ env, homeDir }: Pick<DockerConnectWorld, 'env' | 'homeDir'>): string {
-  return env['DOCKER_CONFIG'] || join(homeDir, '.docker');
+  return env.DOCKER_CONFIG || join(homeDir, '.docker');
 }
 
 async function fromAddress(address: string, source: string, world: DockerConnectWorld): Promise<DockerEndpoint> {
-  const wantsTls = Boolean(world.env['DOCKER_TLS_VERIFY']) || Boolean(world.env['DOCKER_TLS']);
-  const certificates = world.env['DOCKER_CERT_PATH'] || configDir(world);
+  const wantsTls = Boolean(world.env.DOCKER_TLS_VERIFY) || Boolean(world.env.DOCKER_TLS);
+  const certificates = world.env.DOCKER_CERT_PATH || configDir(world);
   const tls = async (): Promise<TlsMaterial | undefined> =>
-    wantsTls ? readTls(certificates, Boolean(world.env['DOCKER_TLS_VERIFY']), source, 'required') : undefined;
+    wantsTls ? readTls(certificates, Boolean(world.env.DOCKER_TLS_VERIFY), source, 'required') : undefined;
   return { source, address, transport: await parseTransport(address, source, tls, world) };
 }
 
 async function fromDefault(world: DockerConnectWorld): Promise<DockerEndpoint> {
   if (world.platform === 'win32') {
-    throw createError('NOT_SUPPORTED', 'NanoClaw does not speak to Docker over a named pipe. Set DOCKER_HOST to a tcp:// or ssh:// address.');
+    throw createError(
+      'NOT_SUPPORTED',
+      'NanoClaw does not speak to Docker over a named pipe. Set DOCKER_HOST to a tcp:// or ssh:// address.',
+    );
   }
-  const runtimeDir = world.env['XDG_RUNTIME_DIR'];
+  const runtimeDir = world.env.XDG_RUNTIME_DIR;
   const candidates = [
     '/var/run/docker.sock',
     ...(runtimeDir ? [join(runtimeDir, 'docker.sock')] : []),
     join(world.homeDir, '.docker', 'run', 'docker.sock'),
   ];
   const usable = await firstWhere(candidates, (path) => canAccess(path, constants.R_OK | constants.W_OK));
-  const path = usable ?? (await firstWhere(candidates, (candidate) => canAccess(candidate, constants.F_OK))) ?? '/var/run/docker.sock';
+  const path =
+    usable ??
+    (await firstWhere(candidates, (candidate) => canAccess(candidate, constants.F_OK))) ??
+    '/var/run/docker.sock';
   return { source: 'the default socket', address: `unix://${path}`, transport: { kind: 'unix', path } };
 }
 
 async function fromContext(name: string, source: string, world: DockerConnectWorld): Promise<DockerEndpoint> {
   if (name === 'default') {
-    const host = world.env['DOCKER_HOST'];
+    const host = world.env.DOCKER_HOST;
     return host ? fromAddress(host, 'DOCKER_HOST', world) : fromDefault(world);
   }
   const id = createHash('sha256').update(name).digest('hex');
@@ -103,7 +116,10 @@ async function fromContext(name: string, source: string, world: DockerConnectWor
   const docker = field(field(meta, 'Endpoints'), 'docker');
   const host = field(docker, 'Host');
   if (typeof host !== 'string' || host === '') {
-    throw createError('ENGINE_UNAVAILABLE', `The Docker context ${JSON.stringify(name)} (${file}) has no docker endpoint. 'docker context update ${name} --docker host=…' sets one.`);
+    throw createError(
+      'ENGINE_UNAVAILABLE',
+      `The Docker context ${JSON.stringify(name)} (${file}) has no docker endpoint. 'docker context update ${name} --docker host=…' sets one.`,
+    );
   }
   const verify = field(docker, 'SkipTLSVerify') !== true;
   const tlsDir = join(configDir(world), 'contexts', 'tls', id, 'docker');
@@ -153,13 +169,23 @@ async function parseTransport(
   }
   if (url.pathname !== '/' && url.pathname !== '') throw refuse('a path is not supported');
   const material = scheme === 'http' ? undefined : await tls();
-  const https = scheme === 'https' && material === undefined ? { ca: undefined, cert: undefined, key: undefined, verify: true } : material;
+  const https =
+    scheme === 'https' && material === undefined
+      ? { ca: undefined, cert: undefined, key: undefined, verify: true }
+      : material;
   const port = writtenPort === undefined ? (https === undefined ? 2375 : 2376) : Number(writtenPort);
   return { kind: 'tcp', host, port, tls: https };
 }
 
-async function readTls(directory: string, verify: boolean, source: string, need: 'required' | 'optional'): Promise<TlsMaterial | undefined> {
-  const [ca, cert, key] = await Promise.all(['ca.pem', 'cert.pem', 'key.pem'].map((name) => readIfThere(join(directory, name))));
+async function readTls(
+  directory: string,
+  verify: boolean,
+  source: string,
+  need: 'required' | 'optional',
+): Promise<TlsMaterial | undefined> {
+  const [ca, cert, key] = await Promise.all(
+    ['ca.pem', 'cert.pem', 'key.pem'].map((name) => readIfThere(join(directory, name))),
+  );
   if (ca === undefined && cert === undefined && key === undefined) {
     if (need === 'optional') return verify ? undefined : { ca, cert, key, verify };
     throw createError(
@@ -168,7 +194,10 @@ async function readTls(directory: string, verify: boolean, source: string, need:
     );
   }
   if ((cert === undefined) !== (key === undefined)) {
-    throw createError('ENGINE_UNAVAILABLE', `${directory} has ${cert === undefined ? 'key.pem but no cert.pem' : 'cert.pem but no key.pem'}: TLS with ${source} needs both.`);
+    throw createError(
+      'ENGINE_UNAVAILABLE',
+      `${directory} has ${cert === undefined ? 'key.pem but no cert.pem' : 'cert.pem but no key.pem'}: TLS with ${source} needs both.`,
+    );
   }
   return { ca, cert, key, verify };
 }
@@ -177,8 +206,14 @@ async function readIfThere(path: string): Promise<string | undefined> {
   try {
     return await readFile(path, 'utf8');
   } catch (error) {
-    if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR')) return undefined;
-    throw createError('ENGINE_UNAVAILABLE', `Docker's configuration can't be read: ${error instanceof Error ? error.message : path}.`, { path }, error);
+    if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR'))
+      return undefined;
+    throw createError(
+      'ENGINE_UNAVAILABLE',
+      `Docker's configuration can't be read: ${error instanceof Error ? error.message : path}.`,
+      { path },
+      error,
+    );
   }
 }
 
@@ -188,15 +223,25 @@ export async function readJson(path: string): Promise<unknown> {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw createError('ENGINE_UNAVAILABLE', `Expected JSON in ${path}: ${error instanceof Error ? error.message : 'it is not'}. Correct or remove the file.`, { path }, error);
+    throw createError(
+      'ENGINE_UNAVAILABLE',
+      `Expected JSON in ${path}: ${error instanceof Error ? error.message : 'it is not'}. Correct or remove the file.`,
+      { path },
+      error,
+    );
   }
 }
 
 function field(value: unknown, name: string): unknown {
-  return typeof value === 'object' && value !== null && Object.hasOwn(value, name) ? Reflect.get(value, name) : undefined;
+  return typeof value === 'object' && value !== null && Object.hasOwn(value, name)
+    ? Reflect.get(value, name)
+    : undefined;
 }
 
-async function firstWhere(paths: readonly string[], test: (path: string) => Promise<boolean>): Promise<string | undefined> {
+async function firstWhere(
+  paths: readonly string[],
+  test: (path: string) => Promise<boolean>,
+): Promise<string | undefined> {
   for (const path of paths) if (await test(path)) return path;
   return undefined;
 }

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createError, type ContainerStatus } from '@nanoclaw/core';
+import { type ContainerStatus, createError } from '@nanoclaw/core';
 import type { DockerApi } from './docker-api.ts';
 import { statusCodeOf } from './docker-error.ts';
 
@@ -45,7 +45,12 @@ export function createDockerContainers(api: DockerApi): DockerContainers {
   /** Answers whether the engine says that it has removed it, or that there is nothing to remove. */
   const requestRemoval = async (id: string, signal: AbortSignal): Promise<boolean> => {
     try {
-      await api.call({ method: 'DELETE', path: `/containers/${encodeURIComponent(id)}`, query: { force: '1', v: '1' }, signal });
+      await api.call({
+        method: 'DELETE',
+        path: `/containers/${encodeURIComponent(id)}`,
+        query: { force: '1', v: '1' },
+        signal,
+      });
       return true;
     } catch (error) {
       const status = statusCodeOf(error);

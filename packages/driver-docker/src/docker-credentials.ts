@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { configDir, readJson } from './docker-connect.ts';
+import { registryOf } from './docker-image-reference.ts';
 import { member, textMember } from './docker-json-lines.ts';
 
 /** What the engine sends to a registry, as the `X-Registry-Auth` header has it. */
@@ -16,24 +17,17 @@ export interface CredentialWorld {
   readonly homeDir: string;
 }
 
-const dockerHub = 'https://index.docker.io/v1/';
 const helperTimeoutMs = 30_000;
 const helperAnswerBytes = 64 * 1024;
-
-/** The registry that a reference names, under the key that Docker keeps its credentials by. */
-export function registryOf(reference: string): string {
-  const slash = reference.indexOf('/');
-  const first = slash < 0 ? '' : reference.slice(0, slash);
-  // The rule of every Docker reference: without a dot, a port or `localhost` it is a user of Docker Hub.
-  if (!/[.:]/.test(first) && first !== 'localhost') return dockerHub;
-  return first === 'docker.io' || first === 'index.docker.io' ? dockerHub : first;
-}
 
 /**
  * The user's credentials for a registry, from `~/.docker/config.json`: a helper for that registry, the general store, or what
  * is written there. `undefined` where there are none; a helper that fails is as none, for the pull then says what is missing.
  */
-export async function findRegistryCredentials(reference: string, world: CredentialWorld): Promise<RegistryCredentials | undefined> {
+export async function findRegistryCredentials(
+  reference: string,
+  world: CredentialWorld,
+): Promise<RegistryCredentials | undefined> {
   const config = await readJson(join(configDir(world), 'config.json'));
   const registry = registryOf(reference);
   const helper = textMember(config, 'credHelpers', registry) ?? textMember(config, 'credsStore');
@@ -45,14 +39,25 @@ export async function findRegistryCredentials(reference: string, world: Credenti
 }
 
 function fromAuths(auths: unknown, registry: string): RegistryCredentials | undefined {
-  const keys = [registry, `https://${registry}`, `https://${registry}/v1/`, `https://${registry}/v2/`, `http://${registry}`];
+  const keys = [
+    registry,
+    `https://${registry}`,
+    `https://${registry}/v1/`,
+    `https://${registry}/v2/`,
+    `http://${registry}`,
+  ];
   for (const key of keys) {
     const entry = member(auths, key);
     const identitytoken = textMember(entry, 'identitytoken');
     if (identitytoken) return { serveraddress: registry, identitytoken };
     const decoded = Buffer.from(textMember(entry, 'auth') ?? '', 'base64').toString('utf8');
     const colon = decoded.indexOf(':');
-    if (colon > 0) return { serveraddress: registry, username: decoded.slice(0, colon), password: decoded.slice(colon + 1).replace(/\0+$/, '') };
+    if (colon > 0)
+      return {
+        serveraddress: registry,
+        username: decoded.slice(0, colon),
+        password: decoded.slice(colon + 1).replace(/\0+$/, ''),
+      };
     const username = textMember(entry, 'username');
     const password = textMember(entry, 'password');
     if (username && password) return { serveraddress: registry, username, password };
@@ -61,11 +66,20 @@ function fromAuths(auths: unknown, registry: string): RegistryCredentials | unde
 }
 
 /** Runs `docker-credential-NAME get`, without a shell: the registry goes in, JSON comes out. */
-function askHelper(name: string, registry: string, env: CredentialWorld['env']): Promise<RegistryCredentials | undefined> {
+function askHelper(
+  name: string,
+  registry: string,
+  env: CredentialWorld['env'],
+): Promise<RegistryCredentials | undefined> {
   // It becomes the name of a program.
   if (!/^[\w][\w.-]*$/.test(name)) return Promise.resolve(undefined);
   return new Promise((resolve) => {
-    const child = spawn(`docker-credential-${name}`, ['get'], { stdio: ['pipe', 'pipe', 'ignore'], env: { ...env }, timeout: helperTimeoutMs, killSignal: 'SIGKILL' });
+    const child = spawn(`docker-credential-${name}`, ['get'], {
+      stdio: ['pipe', 'pipe', 'ignore'],
+      env: { ...env },
+      timeout: helperTimeoutMs,
+      killSignal: 'SIGKILL',
+    });
     const chunks: Buffer[] = [];
     let size = 0;
     child.stdout.on('data', (chunk: Buffer) => {
@@ -74,7 +88,9 @@ function askHelper(name: string, registry: string, env: CredentialWorld['env']):
     });
     child.stdin.on('error', () => undefined);
     child.on('error', () => resolve(undefined));
-    child.on('close', (code) => resolve(code === 0 ? parseHelperAnswer(Buffer.concat(chunks).toString('utf8'), registry) : undefined));
+    child.on('close', (code) =>
+      resolve(code === 0 ? parseHelperAnswer(Buffer.concat(chunks).toString('utf8'), registry) : undefined),
+    );
     child.stdin.end(registry);
   });
 }
@@ -89,5 +105,7 @@ function parseHelperAnswer(text: string, registry: string): RegistryCredentials 
   const username = textMember(answer, 'Username');
   const secret = textMember(answer, 'Secret');
   if (!username || !secret) return undefined;
-  return username === '<token>' ? { serveraddress: registry, identitytoken: secret } : { serveraddress: registry, username, password: secret };
+  return username === '<token>'
+    ? { serveraddress: registry, identitytoken: secret }
+    : { serveraddress: registry, username, password: secret };
 }

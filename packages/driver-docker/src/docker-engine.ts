@@ -12,7 +12,13 @@ export interface DockerVersion {
   readonly Os?: string;
   readonly KernelVersion?: string;
   readonly Platform?: { readonly Name?: string } | null;
-  readonly Components?: readonly { readonly Name?: string; readonly Version?: string; readonly Details?: Readonly<Record<string, string>> | null }[] | null;
+  readonly Components?:
+    | readonly {
+        readonly Name?: string;
+        readonly Version?: string;
+        readonly Details?: Readonly<Record<string, string>> | null;
+      }[]
+    | null;
 }
 
 /** `GET /info`, as far as it is read. */
@@ -50,9 +56,15 @@ export interface DockerEngine {
 }
 
 /** Asks an engine who it is, and settles the API version that everything after is said in. */
-export async function identifyDockerEngine(api: DockerApi, cache: ReadOnlyFileCache, signal: AbortSignal): Promise<DockerEngine> {
+export async function identifyDockerEngine(
+  api: DockerApi,
+  cache: ReadOnlyFileCache,
+  signal: AbortSignal,
+): Promise<DockerEngine> {
   const version = await api.call<DockerVersion>({ method: 'GET', path: '/version', signal });
-  const isPodman = (version.Components ?? []).some(({ Name }) => /podman/i.test(Name ?? '')) || /podman|libpod/i.test(version.Platform?.Name ?? '');
+  const isPodman =
+    (version.Components ?? []).some(({ Name }) => /podman/i.test(Name ?? '')) ||
+    /podman|libpod/i.test(version.Platform?.Name ?? '');
   const apiVersion = negotiateApiVersion({
     apiVersion: version.ApiVersion ?? '0',
     minApiVersion: version.MinAPIVersion ?? '0',

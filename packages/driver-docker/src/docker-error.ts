@@ -28,7 +28,8 @@ function fromAbort(cause: unknown, { code }: EngineError): NanoclawError | undef
 }
 
 function fromSocket(cause: unknown, { code, message }: EngineError, where: string): NanoclawError | undefined {
-  const unavailable = (text: string, cure: string) => createError('ENGINE_UNAVAILABLE', `${text} ${cure}`, { cure }, cause);
+  const unavailable = (text: string, cure: string) =>
+    createError('ENGINE_UNAVAILABLE', `${text} ${cure}`, { cure }, cause);
   switch (code) {
     case 'ENOENT':
       return unavailable(
@@ -42,7 +43,10 @@ function fromSocket(cause: unknown, { code, message }: EngineError, where: strin
         "Add yourself to the group that owns the socket ('sudo usermod -aG docker $USER', then log in again), run as root, or use rootless Docker.",
       );
     case 'ECONNREFUSED':
-      return unavailable(`Nothing listens at ${where}.`, "Start Docker ('sudo systemctl start docker'), or set DOCKER_HOST to where it listens.");
+      return unavailable(
+        `Nothing listens at ${where}.`,
+        "Start Docker ('sudo systemctl start docker'), or set DOCKER_HOST to where it listens.",
+      );
     case 'ENOTSOCK':
       return unavailable(`${where} is not a socket.`, 'Set DOCKER_HOST to the socket of a Docker engine.');
     case 'ENOTFOUND':
@@ -50,17 +54,29 @@ function fromSocket(cause: unknown, { code, message }: EngineError, where: strin
     case 'EHOSTUNREACH':
     case 'ENETUNREACH':
     case 'ETIMEDOUT':
-      return unavailable(`The Docker engine at ${where} can't be reached: ${message}.`, 'Check the address and the network.');
+      return unavailable(
+        `The Docker engine at ${where} can't be reached: ${message}.`,
+        'Check the address and the network.',
+      );
     case 'ECONNRESET':
     case 'EPIPE':
-      return unavailable(`The Docker engine at ${where} closed the connection.`, "Is it still running? 'docker version' tells.");
+      return unavailable(
+        `The Docker engine at ${where} closed the connection.`,
+        "Is it still running? 'docker version' tells.",
+      );
     case 'HPE_INVALID_CONSTANT':
     case 'EPROTO':
     case 'ERR_SSL_WRONG_VERSION_NUMBER':
-      return unavailable(`What listens at ${where} does not speak Docker's API in this way: ${message}.`, 'Check the port, and whether DOCKER_TLS_VERIFY has to be set.');
+      return unavailable(
+        `What listens at ${where} does not speak Docker's API in this way: ${message}.`,
+        'Check the port, and whether DOCKER_TLS_VERIFY has to be set.',
+      );
     default:
       if (code !== undefined && /^(?:CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|ERR_TLS|ERR_SSL)/.test(code)) {
-        return unavailable(`TLS with the Docker engine at ${where} failed: ${message}.`, 'Check ca.pem, cert.pem and key.pem in DOCKER_CERT_PATH.');
+        return unavailable(
+          `TLS with the Docker engine at ${where} failed: ${message}.`,
+          'Check ca.pem, cert.pem and key.pem in DOCKER_CERT_PATH.',
+        );
       }
       return undefined;
   }
@@ -72,18 +88,38 @@ function fromAnswer(cause: unknown, { message, statusCode }: EngineError, where:
     const cure = "Free some: 'docker system df' shows what is used, 'docker system prune' removes what nobody needs.";
     return createError('NO_SPACE', `The engine's disk is full (${text}). ${cure}`, { cure }, cause);
   }
-  if (/unknown or invalid runtime name|unknown runtime specified|runtime "?[\w.]+"? (?:binary )?not (?:found|installed)/i.test(text)) {
-    const cure = 'Register it under "runtimes" in /etc/docker/daemon.json and restart Docker, or choose another runtime or isolation.';
-    return createError('CONTROL_UNSUPPORTED', `Docker does not know the OCI runtime that was asked for (${text}). ${cure}`, { control: 'isolation', cure }, cause);
+  if (
+    /unknown or invalid runtime name|unknown runtime specified|runtime "?[\w.]+"? (?:binary )?not (?:found|installed)/i.test(
+      text,
+    )
+  ) {
+    const cure =
+      'Register it under "runtimes" in /etc/docker/daemon.json and restart Docker, or choose another runtime or isolation.';
+    return createError(
+      'CONTROL_UNSUPPORTED',
+      `Docker does not know the OCI runtime that was asked for (${text}). ${cure}`,
+      { control: 'isolation', cure },
+      cause,
+    );
   }
   if (statusCode === 404 && /no such image/i.test(text)) {
-    return createError('IMAGE_NOT_FOUND', `The engine no longer has the image (${text}). Make it available again with ensureImage, or pull it.`, {}, cause);
+    return createError(
+      'IMAGE_NOT_FOUND',
+      `The engine no longer has the image (${text}). Make it available again with ensureImage, or pull it.`,
+      {},
+      cause,
+    );
   }
   if (statusCode === 404 && /no such container/i.test(text)) {
     return createError('SANDBOX_GONE', `The engine has no such container (${text}).`, { reason: 'engine' }, cause);
   }
   if (statusCode === 403) {
-    return createError('ENGINE_ERROR', `Docker refused the call (${text}): an authorization plugin or a socket proxy at ${where} forbids it. Allow containers, images, events, volumes and attach.`, {}, cause);
+    return createError(
+      'ENGINE_ERROR',
+      `Docker refused the call (${text}): an authorization plugin or a socket proxy at ${where} forbids it. Allow containers, images, events, volumes and attach.`,
+      {},
+      cause,
+    );
   }
   const status = statusCode === undefined ? '' : ` with HTTP ${statusCode}`;
   return createError('ENGINE_ERROR', `Docker at ${where} answered${status}: ${text}`, {}, cause);
@@ -95,7 +131,12 @@ export function toStartError(error: NanoclawError, spec: Pick<ContainerSpec, 'co
   const [runner] = spec.command;
   const text = oneLine(read(error.cause).message);
   if (/exec format error/i.test(text)) {
-    return createError('RUNNER_MISSING', `The runner ${runner} is built for another architecture than the engine's (${text}).`, { path: runner }, error);
+    return createError(
+      'RUNNER_MISSING',
+      `The runner ${runner} is built for another architecture than the engine's (${text}).`,
+      { path: runner },
+      error,
+    );
   }
   if (text.includes(runner) && /no such file or directory|not found|permission denied/i.test(text)) {
     return createError(
@@ -107,7 +148,12 @@ export function toStartError(error: NanoclawError, spec: Pick<ContainerSpec, 'co
   }
   if (/setting rlimit/i.test(text)) {
     const cure = `Lower the policy's open files below ${spec.openFiles}, or raise the engine's own limit (LimitNOFILE of docker.service).`;
-    return createError('CONTROL_UNSUPPORTED', `The engine may not set the limit of open files that the policy asks for (${text}). ${cure}`, { control: 'open-files', cure }, error);
+    return createError(
+      'CONTROL_UNSUPPORTED',
+      `The engine may not set the limit of open files that the policy asks for (${text}). ${cure}`,
+      { control: 'open-files', cure },
+      error,
+    );
   }
   return createError('START_FAILED', `Docker could not start the container: ${text}`, {}, error);
 }
@@ -117,7 +163,8 @@ export function oneLine(text: string): string {
 }
 
 function read(error: unknown): EngineError {
-  if (typeof error !== 'object' || error === null) return { message: String(error), code: undefined, statusCode: undefined };
+  if (typeof error !== 'object' || error === null)
+    return { message: String(error), code: undefined, statusCode: undefined };
   const json = 'json' in error && typeof error.json === 'object' && error.json !== null ? error.json : {};
   const fromJson = 'message' in json && typeof json.message === 'string' ? json.message : undefined;
   const own = 'message' in error && typeof error.message === 'string' ? error.message : String(error);

@@ -87,21 +87,28 @@ export function createDockerEvents(api: DockerApi): DockerEvents {
         return;
       case 'destroy':
         // After `die`, which settles in a moment if it was seen.
-        setTimeout(() => settle(entry, { kind: 'unknown', reason: 'the engine removed the container' }), 2 * outOfMemoryGraceMs).unref();
+        setTimeout(
+          () => settle(entry, { kind: 'unknown', reason: 'the engine removed the container' }),
+          2 * outOfMemoryGraceMs,
+        ).unref();
         return;
     }
   };
 
   const settleDeath = async (entry: Watched, exitCode: number): Promise<void> => {
     if (exitCode === 137 && !entry.killExpected && entry.outOfMemoryAtMs === undefined) await sleep(outOfMemoryGraceMs);
-    const age = entry.outOfMemoryAtMs === undefined ? Number.POSITIVE_INFINITY : performance.now() - entry.outOfMemoryAtMs;
+    const age =
+      entry.outOfMemoryAtMs === undefined ? Number.POSITIVE_INFINITY : performance.now() - entry.outOfMemoryAtMs;
     const outOfMemory = exitCode === 137 && !entry.killExpected && age < outOfMemoryWindowMs;
     settle(entry, outOfMemory ? { kind: 'out-of-memory' } : toExitCause(exitCode));
   };
 
   const open = async (): Promise<void> => {
     const filters = { type: ['container' as const], event: ['die', 'oom', 'destroy'], label: [`${managedLabel}=true`] };
-    const opened = (await api.docker.getEvents({ filters, ...(lastEventSeconds === undefined ? {} : { since: lastEventSeconds }) })) as unknown as Readable;
+    const opened = (await api.docker.getEvents({
+      filters,
+      ...(lastEventSeconds === undefined ? {} : { since: lastEventSeconds }),
+    })) as unknown as Readable;
     if (closed) {
       opened.destroy();
       return;
@@ -169,7 +176,14 @@ export function createDockerEvents(api: DockerApi): DockerEvents {
     },
     watch(name) {
       const { promise, resolve } = Promise.withResolvers<ExitCause>();
-      const entry: Watched = { name, settle: resolve, killExpected: false, outOfMemoryAtMs: undefined, settled: false, checking: false };
+      const entry: Watched = {
+        name,
+        settle: resolve,
+        killExpected: false,
+        outOfMemoryAtMs: undefined,
+        settled: false,
+        checking: false,
+      };
       watched.set(name, entry);
       holdProcess();
       return {
@@ -195,14 +209,17 @@ export function createDockerEvents(api: DockerApi): DockerEvents {
       closed = true;
       stream?.destroy();
       stream = undefined;
-      for (const entry of [...watched.values()]) settle(entry, { kind: 'unknown', reason: 'the connection to the engine was closed' });
+      for (const entry of [...watched.values()])
+        settle(entry, { kind: 'unknown', reason: 'the connection to the engine was closed' });
     },
   };
 }
 
 /** As the engine and every shell have it: 128 and a signal's number is a death by that signal. */
 export function toExitCause(exitCode: number): ExitCause {
-  return exitCode > 128 && exitCode <= 128 + 64 ? { kind: 'signal', signal: exitCode - 128 } : { kind: 'exit', exitCode };
+  return exitCode > 128 && exitCode <= 128 + 64
+    ? { kind: 'signal', signal: exitCode - 128 }
+    : { kind: 'exit', exitCode };
 }
 
 function parseEvent(value: unknown): (ContainerEvent & { readonly time: number | undefined }) | undefined {

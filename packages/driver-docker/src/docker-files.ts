@@ -1,4 +1,4 @@
-import { createError, type ContainerSpec } from '@nanoclaw/core';
+import { type ContainerSpec, createError } from '@nanoclaw/core';
 import type { ReadOnlyFileCache } from '@nanoclaw/driver-kit';
 import type { DockerApi } from './docker-api.ts';
 import { oneLine } from './docker-error.ts';
@@ -25,7 +25,9 @@ export function createDockerFiles(cache: ReadOnlyFileCache, volumes: DockerFileV
   return {
     async prepare(spec, sharesFiles, signal) {
       if (!sharesFiles) return volumes.prepare(spec, signal);
-      const mounts = await Promise.all(spec.files.map(async (file) => toBindMount(await cache.materialise(file), file.target, true)));
+      const mounts = await Promise.all(
+        spec.files.map(async (file) => toBindMount(await cache.materialise(file), file.target, true)),
+      );
       return { mounts, release: () => undefined };
     },
   };
@@ -35,7 +37,10 @@ export function createDockerFiles(cache: ReadOnlyFileCache, volumes: DockerFileV
 export function isMissingFile(error: unknown, mounts: readonly DockerMount[]): boolean {
   const text = error instanceof Error ? error.message : '';
   if (!/does not exist|no such file or directory|cannot access/i.test(text)) return false;
-  return mounts.some((mount) => text.includes(mount.Source) || (mount.VolumeOptions !== undefined && text.includes(mount.VolumeOptions.Subpath)));
+  return mounts.some(
+    (mount) =>
+      text.includes(mount.Source) || (mount.VolumeOptions !== undefined && text.includes(mount.VolumeOptions.Subpath)),
+  );
 }
 
 /** A mount of the user's whose source is not there, by its name. */

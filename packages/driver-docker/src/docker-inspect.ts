@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { createError, type ControlDifference, type ControlName, type NanoclawError } from '@nanoclaw/core';
-import type { DockerCreateBody, DockerHostConfig, DockerMount } from './docker-spec.ts';
+import { type ControlDifference, type ControlName, createError, type NanoclawError } from '@nanoclaw/core';
 import { oneLine } from './docker-error.ts';
+import type { DockerCreateBody, DockerHostConfig, DockerMount } from './docker-spec.ts';
 
 /** `GET /containers/ID/json`, as far as it is compared. Nothing in it is taken for granted. */
 export interface DockerInspect {
@@ -107,7 +107,12 @@ export function compareDockerInspect(asked: DockerCreateBody, found: DockerInspe
   const differences: ControlDifference[] = [];
   const compare = (control: ControlName, name: string, expected: unknown, actual: unknown): void => {
     const [left, right] = [normalize(name, expected), normalize(name, actual)];
-    if (left !== right) differences.push({ control: refine(control, name, left, right), expected: show(name, left), found: show(name, right) });
+    if (left !== right)
+      differences.push({
+        control: refine(control, name, left, right),
+        expected: show(name, left),
+        found: show(name, right),
+      });
   };
   const hostConfig = found.HostConfig ?? {};
   const config = found.Config ?? {};
@@ -126,7 +131,12 @@ export function compareDockerInspect(asked: DockerCreateBody, found: DockerInspe
     else compare(control, name, expected, actual);
   }
   compare('image-config', 'Image id', asked.Image, found.Image);
-  compare('mounts', 'Mounts in effect', asked.HostConfig.Mounts.map(toMountPoint), (found.Mounts ?? []).map(pickMountPoint));
+  compare(
+    'mounts',
+    'Mounts in effect',
+    asked.HostConfig.Mounts.map(toMountPoint),
+    (found.Mounts ?? []).map(pickMountPoint),
+  );
   return differences;
 }
 
@@ -162,7 +172,8 @@ export function toEnforcementError(
   for (const warning of warnings) {
     const control = controlOfWarning(warning);
     if (control === undefined) unknown.push(oneLine(warning));
-    else if (!relaxed.includes(control)) wanted.push({ control, expected: 'no warning from the engine', found: oneLine(warning) });
+    else if (!relaxed.includes(control))
+      wanted.push({ control, expected: 'no warning from the engine', found: oneLine(warning) });
   }
   if (wanted.length === 0 && unknown.length === 0) return undefined;
   const lines = [
@@ -207,7 +218,8 @@ function canonical(value: unknown): string {
 
 /** One field of Docker's holds several controls in a few places: the words that differ tell which. */
 function refine(control: ControlName, name: string, expected: string, found: string): ControlName {
-  if (name === 'SecurityOpt' && expected.includes('"no-new-privileges"') && !found.includes('"no-new-privileges"')) return 'no-new-privileges';
+  if (name === 'SecurityOpt' && expected.includes('"no-new-privileges"') && !found.includes('"no-new-privileges"'))
+    return 'no-new-privileges';
   if (name === 'Ulimits') return ulimit(expected, 'core') === ulimit(found, 'core') ? 'open-files' : 'core-dumps';
   return control;
 }
@@ -218,7 +230,13 @@ function ulimit(text: string, name: string): string | undefined {
 
 /** A value for a message: one line, a seccomp profile by its hash. */
 function show(name: string, value: string): string {
-  const text = name === 'SecurityOpt' ? value.replace(/"seccomp=.*?[^\\]"(?=, |\])/g, (profile) => `"seccomp=<${createHash('sha256').update(profile).digest('hex').slice(0, 12)}>"`) : value;
+  const text =
+    name === 'SecurityOpt'
+      ? value.replace(
+          /"seccomp=.*?[^\\]"(?=, |\])/g,
+          (profile) => `"seccomp=<${createHash('sha256').update(profile).digest('hex').slice(0, 12)}>"`,
+        )
+      : value;
   return `${name} ${text === '' ? 'unset' : oneLine(text).slice(0, 300)}`;
 }
 
@@ -234,11 +252,23 @@ function pick(value: unknown, names: readonly string[]): Record<string, unknown>
 
 function toMountPoint(mount: DockerMount) {
   return mount.Type === 'bind'
-    ? { type: 'bind', source: mount.Source, target: mount.Target, writable: !mount.ReadOnly, propagation: mount.BindOptions?.Propagation ?? '' }
+    ? {
+        type: 'bind',
+        source: mount.Source,
+        target: mount.Target,
+        writable: !mount.ReadOnly,
+        propagation: mount.BindOptions?.Propagation ?? '',
+      }
     : { type: 'volume', source: mount.Source, target: mount.Target, writable: !mount.ReadOnly, propagation: '' };
 }
 
 function pickMountPoint({ Type, Name, Source, Destination, RW, Propagation }: DockerMountPoint) {
   const isVolume = Type === 'volume';
-  return { type: Type ?? '', source: (isVolume ? Name : Source) ?? '', target: Destination ?? '', writable: RW !== false, propagation: isVolume ? '' : (Propagation ?? '') };
+  return {
+    type: Type ?? '',
+    source: (isVolume ? Name : Source) ?? '',
+    target: Destination ?? '',
+    writable: RW !== false,
+    propagation: isVolume ? '' : (Propagation ?? ''),
+  };
 }

@@ -41,7 +41,9 @@ function parseLine(line: string, onValue: (value: unknown) => void): void {
 /** A member of a value of unknown shape. */
 export function member(value: unknown, ...path: readonly string[]): unknown {
   let found = value;
-  for (const name of path) found = typeof found === 'object' && found !== null && Object.hasOwn(found, name) ? Reflect.get(found, name) : undefined;
+  for (const name of path)
+    found =
+      typeof found === 'object' && found !== null && Object.hasOwn(found, name) ? Reflect.get(found, name) : undefined;
   return found;
 }
 

@@ -51,7 +51,11 @@ export function createDockerRuntime(options: DockerRuntimeOptions = {}): Sandbox
   let closed = false;
 
   const connect = (): Promise<Connected> => {
-    if (closed) throw createError('INVALID_ARGUMENT', 'This Docker runtime was closed. Create another with createDockerRuntime().');
+    if (closed)
+      throw createError(
+        'INVALID_ARGUMENT',
+        'This Docker runtime was closed. Create another with createDockerRuntime().',
+      );
     connecting ??= resolveDockerEndpoint({ host: options.host, context: options.context, env, homeDir, platform })
       .then((endpoint) => {
         const api = createDockerApi(endpoint, env);
@@ -85,7 +89,10 @@ export function createDockerRuntime(options: DockerRuntimeOptions = {}): Sandbox
   };
 
   /** Runs a call, and makes whatever it throws an error of ours. */
-  const run = async <Result>(signal: AbortSignal, action: (connected: Connected, engine: DockerEngine) => Promise<Result>): Promise<Result> => {
+  const run = async <Result>(
+    signal: AbortSignal,
+    action: (connected: Connected, engine: DockerEngine) => Promise<Result>,
+  ): Promise<Result> => {
     const connected = await connect();
     try {
       signal.throwIfAborted();
@@ -95,7 +102,12 @@ export function createDockerRuntime(options: DockerRuntimeOptions = {}): Sandbox
     }
   };
 
-  const start = async (connected: Connected, engine: DockerEngine, spec: ContainerSpec, signal: AbortSignal): Promise<DockerStarted> => {
+  const start = async (
+    connected: Connected,
+    engine: DockerEngine,
+    spec: ContainerSpec,
+    signal: AbortSignal,
+  ): Promise<DockerStarted> => {
     const { api, events, containers, files } = connected;
     const prepared = await files.prepare(spec, engine.sharesFiles, signal);
     try {
@@ -104,7 +116,11 @@ export function createDockerRuntime(options: DockerRuntimeOptions = {}): Sandbox
           api,
           events,
           containers,
-          engine: { hasAppArmor: engine.hasAppArmor, ociRuntime: spec.isolation === 'gvisor' ? gvisorRuntime : ociRuntime, fileMounts: prepared.mounts },
+          engine: {
+            hasAppArmor: engine.hasAppArmor,
+            ociRuntime: spec.isolation === 'gvisor' ? gvisorRuntime : ociRuntime,
+            fileMounts: prepared.mounts,
+          },
         },
         spec,
         signal,
@@ -132,14 +148,19 @@ export function createDockerRuntime(options: DockerRuntimeOptions = {}): Sandbox
         throw toDockerError(error, connected.api.endpoint);
       }
     },
-    ensureImage: (source, { signal, onProgress }) => run(signal, ({ images }, engine) => images.ensure(source, engine, { signal, onProgress })),
+    ensureImage: (source, { signal, onProgress }) =>
+      run(signal, ({ images }, engine) => images.ensure(source, engine, { signal, onProgress })),
     listImages: (labels, { signal }) => run(signal, ({ images }) => images.list(labels, signal)),
     removeImage: (digest, { signal }) => run(signal, ({ images }) => images.remove(digest, signal)),
     start: (spec, { signal }) =>
       run(signal, async (connected, engine) => {
         if (engine.isPodman) {
           const { reason, cure } = podmanRefusal(engine.version.Version);
-          throw createError('CONTROL_UNSUPPORTED', `NanoClaw's docker driver does not start sandboxes here: ${reason} ${cure}`, { control: 'seccomp', cure });
+          throw createError(
+            'CONTROL_UNSUPPORTED',
+            `NanoClaw's docker driver does not start sandboxes here: ${reason} ${cure}`,
+            { control: 'seccomp', cure },
+          );
         }
         try {
           return await start(connected, engine, spec, signal);
@@ -147,9 +168,11 @@ export function createDockerRuntime(options: DockerRuntimeOptions = {}): Sandbox
           if (!(error instanceof MissingFileError) || signal.aborted) throw error;
           // What was prepared is gone, or the engine no longer sees it: look again, once.
           connected.volumes.invalidate();
-          return await start(connected, await identify(connected, signal, true), spec, signal).catch((second: unknown) => {
-            throw second instanceof MissingFileError ? second.cause : second;
-          });
+          return await start(connected, await identify(connected, signal, true), spec, signal).catch(
+            (second: unknown) => {
+              throw second instanceof MissingFileError ? second.cause : second;
+            },
+          );
         }
       }),
     inspect: (id, { signal }) => run(signal, ({ containers }) => containers.inspect(id, signal)),

@@ -167,7 +167,10 @@ export function toDockerCreateBody(spec: ContainerSpec, engine: DockerSpecEngine
       GroupAdd: [],
       Binds: [],
       VolumesFrom: [],
-      Mounts: [...engine.fileMounts, ...spec.mounts.map((mount) => toBindMount(mount.source, mount.target, mount.readOnly))],
+      Mounts: [
+        ...engine.fileMounts,
+        ...spec.mounts.map((mount) => toBindMount(mount.source, mount.target, mount.readOnly)),
+      ],
       Sysctls: {},
       Init: false,
       AutoRemove: true,
@@ -178,9 +181,20 @@ export function toDockerCreateBody(spec: ContainerSpec, engine: DockerSpecEngine
   };
 }
 
-export function toBindMount(source: string, target: string, readOnly: boolean, propagation: MountPropagation = 'rprivate'): DockerMount {
+export function toBindMount(
+  source: string,
+  target: string,
+  readOnly: boolean,
+  propagation: MountPropagation = 'rprivate',
+): DockerMount {
   // Not recursive: what happens to be mounted below the source on the host is not part of what was asked for.
-  return { Type: 'bind', Source: source, Target: target, ReadOnly: readOnly, BindOptions: { Propagation: propagation, NonRecursive: true } };
+  return {
+    Type: 'bind',
+    Source: source,
+    Target: target,
+    ReadOnly: readOnly,
+    BindOptions: { Propagation: propagation, NonRecursive: true },
+  };
 }
 
 function toSecurityOptions(spec: ContainerSpec, { hasAppArmor }: DockerSpecEngine): string[] {
@@ -194,12 +208,16 @@ function toSecurityOptions(spec: ContainerSpec, { hasAppArmor }: DockerSpecEngin
 function toEnvironment(spec: ContainerSpec): string[] {
   const wanted = Object.entries(spec.env).map(([name, value]) => `${name}=${value}`);
   const fromImage = spec.image.config.env.map((entry) => entry.split('=', 1)[0] ?? '');
-  const dropped = new Set([...engineEnvironment, ...fromImage].filter((name) => name !== '' && !Object.hasOwn(spec.env, name)));
+  const dropped = new Set(
+    [...engineEnvironment, ...fromImage].filter((name) => name !== '' && !Object.hasOwn(spec.env, name)),
+  );
   return [...wanted, ...dropped];
 }
 
 function toTmpfs(spec: ContainerSpec): Record<string, string> {
-  const covered = spec.coveredPaths.map((target) => [target, 'ro,nosuid,nodev,noexec,size=4k,nr_inodes=1,mode=555'] as const);
+  const covered = spec.coveredPaths.map(
+    (target) => [target, 'ro,nosuid,nodev,noexec,size=4k,nr_inodes=1,mode=555'] as const,
+  );
   const scratch = spec.scratch.map((entry) => [entry.target, toTmpfsOptions(entry, spec.user)] as const);
   return Object.fromEntries([...covered, ...scratch]);
 }

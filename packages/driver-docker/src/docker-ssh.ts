@@ -8,13 +8,18 @@ import type { DockerTransport } from './docker-connect.ts';
  * A connection to an engine behind ssh, as the `docker` command makes it: `ssh HOST docker system dial-stdio`. The user's own
  * ssh brings his keys, agent, jump hosts and, above all, the check of the host key, which dockerode's ssh agent leaves out.
  */
-export function dialSsh(transport: DockerTransport & { kind: 'ssh' }, env: Readonly<Record<string, string | undefined>>): Duplex {
+export function dialSsh(
+  transport: DockerTransport & { kind: 'ssh' },
+  env: Readonly<Record<string, string | undefined>>,
+): Duplex {
   const socketOption = transport.socketPath === undefined ? [] : ['--host', `unix://${transport.socketPath}`];
   const remote = ['docker', ...socketOption, 'system', 'dial-stdio'].map(quote);
   const argv = [
     '-T',
-    '-o', 'ConnectTimeout=30',
-    '-o', 'BatchMode=yes',
+    '-o',
+    'ConnectTimeout=30',
+    '-o',
+    'BatchMode=yes',
     ...(transport.user === undefined ? [] : ['-l', transport.user]),
     ...(transport.port === undefined ? [] : ['-p', String(transport.port)]),
     '--',
@@ -22,7 +27,10 @@ export function dialSsh(transport: DockerTransport & { kind: 'ssh' }, env: Reado
     ...remote,
   ];
   // Not in our process group, so that an interrupt at the terminal reaches NanoClaw, which then ends its sandboxes in order.
-  return new ChildConnection(spawn('ssh', argv, { stdio: ['pipe', 'pipe', 'pipe'], env: { ...env }, detached: true }), transport.host);
+  return new ChildConnection(
+    spawn('ssh', argv, { stdio: ['pipe', 'pipe', 'pipe'], env: { ...env }, detached: true }),
+    transport.host,
+  );
 }
 
 /** A child's stdio as one stream, with those methods of a socket that Node's http agent calls. */
@@ -37,13 +45,14 @@ class ChildConnection extends Duplex {
     child.stdout?.on('data', (chunk: Buffer) => {
       if (!this.push(chunk)) child.stdout?.pause();
     });
-    child.stdout?.on('end', () => this.push(null));
     child.stdin?.on('error', () => undefined);
     child.on('error', (error) => this.destroy(unavailable(host, `ssh can't be started: ${error.message}`, error)));
+    // The end is told once it is known why: ssh's output ends before it says so.
     child.on('close', (code, signal) => {
-      if (code === 0 || this.destroyed) return;
+      if (this.destroyed) return;
       const words = diagnostics.text().trim() || `ssh ended with ${signal ?? `status ${code}`}`;
-      this.destroy(unavailable(host, words));
+      if (code === 0) this.push(null);
+      else this.destroy(unavailable(host, words));
     });
   }
 

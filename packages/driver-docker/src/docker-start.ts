@@ -29,7 +29,11 @@ const cleanupMs = 30_000;
  * Creates, attaches, compares and starts, in that order: nothing runs before the engine's own inspect is what was asked for,
  * and not a byte of output is missed. Whatever fails, the container is removed before the error is given.
  */
-export async function startDockerContainer(parts: DockerStartParts, spec: ContainerSpec, signal: AbortSignal): Promise<DockerStarted> {
+export async function startDockerContainer(
+  parts: DockerStartParts,
+  spec: ContainerSpec,
+  signal: AbortSignal,
+): Promise<DockerStarted> {
   const { api, events, containers } = parts;
   signal.throwIfAborted();
   await events.ready(signal);
@@ -61,7 +65,13 @@ export async function startDockerContainer(parts: DockerStartParts, spec: Contai
     signal.throwIfAborted();
 
     attached.once('close', () => watch.checkSoon());
-    return { id: created.Id, channel: attached, exited: watch.exited, diagnostics: () => diagnostics.text(), expectKill: watch.expectKill };
+    return {
+      id: created.Id,
+      channel: attached,
+      exited: watch.exited,
+      diagnostics: () => diagnostics.text(),
+      expectKill: watch.expectKill,
+    };
   } catch (error) {
     watch.cancel();
     // An error nobody listens for would end the process.
@@ -90,7 +100,13 @@ async function create(api: DockerApi, name: string, body: unknown, signal: Abort
   };
   signal.addEventListener('abort', onAbort, { once: true });
   try {
-    return await api.call<Created>({ method: 'POST', path: '/containers/create', query: { name }, body, signal: patience.signal });
+    return await api.call<Created>({
+      method: 'POST',
+      path: '/containers/create',
+      query: { name },
+      body,
+      signal: patience.signal,
+    });
   } finally {
     clearTimeout(timer);
     signal.removeEventListener('abort', onAbort);
@@ -104,7 +120,12 @@ const lookAgainAfterMs = [0, 250, 1000, 3000];
  * Removes by name, for the id may never have arrived. The name is unique, so what has it is ours, unless the engine said that
  * it was taken.
  */
-async function removeRemains(containers: DockerContainers, name: string, created: boolean | 'unknown', cause: NanoclawError): Promise<void> {
+async function removeRemains(
+  containers: DockerContainers,
+  name: string,
+  created: boolean | 'unknown',
+  cause: NanoclawError,
+): Promise<void> {
   if (created === false) return;
   const signal = AbortSignal.timeout(cleanupMs);
   try {
@@ -116,6 +137,11 @@ async function removeRemains(containers: DockerContainers, name: string, created
     // The engine is gone: what it left is removed by the sweep, and the first error says more.
     if (cause.code === 'ENGINE_UNAVAILABLE') return;
     const why = error instanceof Error ? error.message : String(error);
-    throw createError('ENGINE_ERROR', `${cause.message} And the container ${name} could not be removed: ${why}`, {}, cause);
+    throw createError(
+      'ENGINE_ERROR',
+      `${cause.message} And the container ${name} could not be removed: ${why}`,
+      {},
+      cause,
+    );
   }
 }

@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createError, type ContainerSpec, type ImageInfo, type ReadOnlyFile } from '@nanoclaw/core';
+import { type ContainerSpec, createError, type ImageInfo, type ReadOnlyFile } from '@nanoclaw/core';
 import { extract, pack } from 'tar-stream';
 import { abandonable } from './abandonable.ts';
 import { compareVersions, type DockerApi } from './docker-api.ts';
@@ -43,14 +43,20 @@ interface VolumeAnswer {
 }
 
 const helperTarget = '/nanoclaw-files';
-const leftoverAfterMs: Readonly<Record<VolumePlan['kind'], number>> = { sandbox: 60 * 60 * 1000, runner: 30 * 24 * 60 * 60 * 1000 };
+const leftoverAfterMs: Readonly<Record<VolumePlan['kind'], number>> = {
+  sandbox: 60 * 60 * 1000,
+  runner: 30 * 24 * 60 * 60 * 1000,
+};
 
 export interface DockerFileVolumeOptions {
   readonly apiVersion: () => string;
   readonly now?: () => number;
 }
 
-export function createDockerFileVolumes(api: DockerApi, { apiVersion, now = Date.now }: DockerFileVolumeOptions): DockerFileVolumes {
+export function createDockerFileVolumes(
+  api: DockerApi,
+  { apiVersion, now = Date.now }: DockerFileVolumeOptions,
+): DockerFileVolumes {
   const filled = new Map<string, Promise<FilledVolume>>();
   const users = new Map<string, number>();
   let swept = false;
@@ -85,7 +91,9 @@ export function createDockerFileVolumes(api: DockerApi, { apiVersion, now = Date
 
   const sweep = async (): Promise<void> => {
     const filters = JSON.stringify({ label: [filesLabel], dangling: ['true'] });
-    const answer = await api.call<{ Volumes?: readonly (VolumeAnswer & { Labels?: Readonly<Record<string, string>> | null })[] | null }>({
+    const answer = await api.call<{
+      Volumes?: readonly (VolumeAnswer & { Labels?: Readonly<Record<string, string>> | null })[] | null;
+    }>({
       method: 'GET',
       path: '/volumes',
       query: { filters },
@@ -93,7 +101,8 @@ export function createDockerFileVolumes(api: DockerApi, { apiVersion, now = Date
     for (const { Name, CreatedAt, Labels } of answer.Volumes ?? []) {
       const kind = Labels?.[filesLabel] === 'runner' ? 'runner' : 'sandbox';
       const age = now() - Date.parse(CreatedAt ?? '');
-      if (Name !== undefined && !users.has(Name) && age > leftoverAfterMs[kind]) await removeVolume(api, Name).catch(() => undefined);
+      if (Name !== undefined && !users.has(Name) && age > leftoverAfterMs[kind])
+        await removeVolume(api, Name).catch(() => undefined);
     }
   };
 
@@ -128,10 +137,17 @@ export function createDockerFileVolumes(api: DockerApi, { apiVersion, now = Date
 export function toVolumePlans(files: readonly ReadOnlyFile[]): VolumePlan[] {
   const large = files.filter((file) => 'path' in file.content);
   const small = files.filter((file) => 'text' in file.content);
-  const groups = [...large.map((file) => ({ kind: 'runner' as const, files: [file] })), ...(small.length > 0 ? [{ kind: 'sandbox' as const, files: small }] : [])];
+  const groups = [
+    ...large.map((file) => ({ kind: 'runner' as const, files: [file] })),
+    ...(small.length > 0 ? [{ kind: 'sandbox' as const, files: small }] : []),
+  ];
   return groups.map(({ kind, files: members }) => {
     const content = members.map(entryName).toSorted().join('\n');
-    return { kind, files: members, name: `nanoclaw-files-${createHash('sha256').update(content).digest('hex').slice(0, 40)}` };
+    return {
+      kind,
+      files: members,
+      name: `nanoclaw-files-${createHash('sha256').update(content).digest('hex').slice(0, 40)}`,
+    };
   });
 }
 
@@ -139,8 +155,15 @@ function toFileMount(volume: FilledVolume, file: ReadOnlyFile, apiVersion: strin
   const name = entryName(file);
   // Engines before 26.0 can't mount a file of a volume; what they can is bind its path on their own disk. They refuse to do so
   // below their data directory with a private propagation, lest unmounting there fail.
-  if (compareVersions(apiVersion, '1.45') < 0) return toBindMount(`${volume.mountpoint}/${name}`, file.target, true, 'rslave');
-  return { Type: 'volume', Source: volume.name, Target: file.target, ReadOnly: true, VolumeOptions: { NoCopy: true, Subpath: name } };
+  if (compareVersions(apiVersion, '1.45') < 0)
+    return toBindMount(`${volume.mountpoint}/${name}`, file.target, true, 'rslave');
+  return {
+    Type: 'volume',
+    Source: volume.name,
+    Target: file.target,
+    ReadOnly: true,
+    VolumeOptions: { NoCopy: true, Subpath: name },
+  };
 }
 
 function entryName(file: ReadOnlyFile): string {
@@ -207,7 +230,8 @@ async function holdsExactly(api: DockerApi, helper: string, files: readonly Read
     const hash = createHash('sha256');
     for await (const chunk of entry) hash.update(chunk as Buffer);
     const { name, type, mode, uid, gid } = entry.header;
-    if (type === 'file' && uid === 0 && gid === 0) found.add(`${name.split('/').at(-1)} ${hash.digest('hex')}-${((mode ?? 0) & 0o7777).toString(8)}`);
+    if (type === 'file' && uid === 0 && gid === 0)
+      found.add(`${name.split('/').at(-1)} ${hash.digest('hex')}-${((mode ?? 0) & 0o7777).toString(8)}`);
   }
   return files.every((file) => found.has(`${entryName(file)} ${entryName(file)}`));
 }
@@ -222,9 +246,13 @@ async function toArchive(files: readonly ReadOnlyFile[]): Promise<Buffer> {
     const content = 'text' in file.content ? Buffer.from(file.content.text) : await readFile(file.content.path);
     const found = createHash('sha256').update(content).digest('hex');
     if (found !== file.sha256) {
-      throw createError('FILE_REFUSED', `Expected the content for ${file.target} to have the SHA-256 ${file.sha256}, found ${found}. Was it changed since NanoClaw was started?`, {
-        path: file.target,
-      });
+      throw createError(
+        'FILE_REFUSED',
+        `Expected the content for ${file.target} to have the SHA-256 ${file.sha256}, found ${found}. Was it changed since NanoClaw was started?`,
+        {
+          path: file.target,
+        },
+      );
     }
     writer.entry({ name: entryName(file), mode: file.mode, uid: 0, gid: 0, type: 'file', mtime: new Date(0) }, content);
   }

@@ -1,2 +1,2 @@
+export { type DockerConnectOptions, type DockerEndpoint, resolveDockerEndpoint } from './docker-connect.ts';
 export { createDockerRuntime, type DockerRuntimeOptions } from './docker-runtime.ts';
-export { resolveDockerEndpoint, type DockerConnectOptions, type DockerEndpoint } from './docker-connect.ts';

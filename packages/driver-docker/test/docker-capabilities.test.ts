@@ -12,14 +12,34 @@ import type { DockerEngine, DockerInfo } from '../src/docker-engine.ts';
 import { createDockerRuntime } from '../src/index.ts';
 import { containerSpec } from './support/container-spec.ts';
 
-const endpoint: DockerEndpoint = { source: 'DOCKER_HOST', address: 'unix:///x', transport: { kind: 'unix', path: '/x' } };
+const endpoint: DockerEndpoint = {
+  source: 'DOCKER_HOST',
+  address: 'unix:///x',
+  transport: { kind: 'unix', path: '/x' },
+};
 
-const limits = { MemoryLimit: true, SwapLimit: true, PidsLimit: true, CpuCfsPeriod: true, CpuCfsQuota: true, CPUShares: true };
+const limits = {
+  MemoryLimit: true,
+  SwapLimit: true,
+  PidsLimit: true,
+  CpuCfsPeriod: true,
+  CpuCfsQuota: true,
+  CPUShares: true,
+};
 
 function engine(info: Partial<DockerInfo> = {}, more: Partial<DockerEngine> = {}): DockerEngine {
   return {
     version: { Version: '27.0', Arch: 'amd64', Components: [{ Name: 'runc', Version: '1.3.3' }] },
-    info: { NCPU: 4, MemTotal: 1e9, CgroupVersion: '2', CgroupDriver: 'systemd', SecurityOptions: ['name=seccomp,profile=builtin'], Runtimes: { runc: {} }, ...limits, ...info },
+    info: {
+      NCPU: 4,
+      MemTotal: 1e9,
+      CgroupVersion: '2',
+      CgroupDriver: 'systemd',
+      SecurityOptions: ['name=seccomp,profile=builtin'],
+      Runtimes: { runc: {} },
+      ...limits,
+      ...info,
+    },
     apiVersion: '1.46',
     isPodman: false,
     hasAppArmor: false,
@@ -28,14 +48,20 @@ function engine(info: Partial<DockerInfo> = {}, more: Partial<DockerEngine> = {}
   };
 }
 
-const capabilities = (found: DockerEngine, ociRuntime?: string, at: DockerEndpoint = endpoint) => toDockerCapabilities(found, at, { ociRuntime });
+const capabilities = (found: DockerEngine, ociRuntime?: string, at: DockerEndpoint = endpoint) =>
+  toDockerCapabilities(found, at, { ociRuntime });
 
 describe('toDockerCapabilities', () => {
   test('a common engine enforces every control, each with its evidence', () => {
     const { controls, isolation, userRange, warnings } = capabilities(engine());
     expect(Object.keys(controls).toSorted()).toEqual([...controlNames].toSorted());
     expect(Object.values(controls).filter((control) => !control.supported)).toEqual([]);
-    expect(isolation).toMatchObject({ 'shared-kernel': { supported: true }, 'user-namespace': { supported: false }, gvisor: { supported: false }, microvm: { supported: false } });
+    expect(isolation).toMatchObject({
+      'shared-kernel': { supported: true },
+      'user-namespace': { supported: false },
+      gvisor: { supported: false },
+      microvm: { supported: false },
+    });
     expect(userRange).toEqual({ first: 1_879_048_192, count: 65_536 });
     expect(warnings).toEqual([]);
   });
@@ -49,13 +75,29 @@ describe('toDockerCapabilities', () => {
     ['CPUShares', 'cpu-shares'],
   ] as const)('without %s, %s is unsupported, with a cure', (flag, control) => {
     const { controls } = capabilities(engine({ [flag]: false }));
-    expect(Object.entries(controls).filter(([, found]) => !found.supported).map(([name]) => name)).toEqual([control]);
-    expect(controls[control]).toMatchObject({ reason: expect.stringContaining(control), cure: expect.stringMatching(/\w{10}/) });
+    expect(
+      Object.entries(controls)
+        .filter(([, found]) => !found.supported)
+        .map(([name]) => name),
+    ).toEqual([control]);
+    expect(controls[control]).toMatchObject({
+      reason: expect.stringContaining(control),
+      cure: expect.stringMatching(/\w{10}/),
+    });
   });
 
   test('rootless on cgroup v1 names what it takes', () => {
-    const none = { MemoryLimit: false, SwapLimit: false, PidsLimit: false, CpuCfsPeriod: false, CpuCfsQuota: false, CPUShares: false };
-    const { controls, isolation, userRange } = capabilities(engine({ ...none, CgroupVersion: '1', SecurityOptions: ['name=seccomp,profile=builtin', 'name=rootless'] }));
+    const none = {
+      MemoryLimit: false,
+      SwapLimit: false,
+      PidsLimit: false,
+      CpuCfsPeriod: false,
+      CpuCfsQuota: false,
+      CPUShares: false,
+    };
+    const { controls, isolation, userRange } = capabilities(
+      engine({ ...none, CgroupVersion: '1', SecurityOptions: ['name=seccomp,profile=builtin', 'name=rootless'] }),
+    );
     expect(controls.memory).toMatchObject({ supported: false, cure: expect.stringContaining('cgroup v2') });
     expect(isolation['user-namespace'].supported).toBe(true);
     expect(userRange).toEqual({ first: 20_000, count: 40_000 });
@@ -71,21 +113,31 @@ describe('toDockerCapabilities', () => {
   });
 
   test('gVisor where runsc is registered; userns-remap is a user namespace', () => {
-    const { isolation, userRange } = capabilities(engine({ Runtimes: { runc: {}, runsc: {} }, SecurityOptions: ['name=seccomp', 'name=userns'] }));
+    const { isolation, userRange } = capabilities(
+      engine({ Runtimes: { runc: {}, runsc: {} }, SecurityOptions: ['name=seccomp', 'name=userns'] }),
+    );
     expect(isolation).toMatchObject({ gvisor: { supported: true }, 'user-namespace': { supported: true } });
     expect(userRange.first).toBe(20_000);
   });
 
   test('an OCI runtime that is not registered supports no isolation', () => {
     const { isolation, controls } = capabilities(engine(), 'crun');
-    expect(isolation['shared-kernel']).toMatchObject({ supported: false, reason: expect.stringContaining('"crun" is not registered'), cure: expect.stringContaining('daemon.json') });
+    expect(isolation['shared-kernel']).toMatchObject({
+      supported: false,
+      reason: expect.stringContaining('"crun" is not registered'),
+      cure: expect.stringContaining('daemon.json'),
+    });
     expect(controls.isolation.supported).toBe(false);
   });
 
   test('Podman is named, and trusted for nothing that it drops', () => {
     const found = capabilities(engine({}, { isPodman: true }));
     expect(found.product).toBe('Podman');
-    for (const control of ['seccomp', 'read-only-root', 'memory', 'pids', 'cpu'] as const) expect(found.controls[control]).toMatchObject({ supported: false, cure: expect.stringContaining('podman driver') });
+    for (const control of ['seccomp', 'read-only-root', 'memory', 'pids', 'cpu'] as const)
+      expect(found.controls[control]).toMatchObject({
+        supported: false,
+        cure: expect.stringContaining('podman driver'),
+      });
     expect(found.warnings.join()).toContain('Podman');
   });
 
@@ -101,7 +153,10 @@ describe('toDockerCapabilities', () => {
     ['1.4.0', false],
   ])('runc %s is vulnerable: %s', (version, vulnerable) => {
     expect(isVulnerableRunc(version)).toBe(vulnerable);
-    const old = engine({}, { version: { Version: '1', Arch: 'arm64', Components: [{ Name: 'runc', Version: version }] } });
+    const old = engine(
+      {},
+      { version: { Version: '1', Arch: 'arm64', Components: [{ Name: 'runc', Version: version }] } },
+    );
     expect(capabilities(old).warnings.some((warning) => warning.includes('CVE-2025-31133'))).toBe(vulnerable);
     expect(capabilities(engine({ Runtimes: { crun: {} } }, { version: old.version }), 'crun').warnings).toEqual([]);
   });
@@ -112,12 +167,15 @@ describe('toDockerCapabilities', () => {
   });
 
   test('an architecture that there is no runner for', () => {
-    expect(() => capabilities(engine({}, { version: { Arch: 'riscv64' } }))).toThrow(expect.objectContaining({ code: 'NOT_SUPPORTED' }));
+    expect(() => capabilities(engine({}, { version: { Arch: 'riscv64' } }))).toThrow(
+      expect.objectContaining({ code: 'NOT_SUPPORTED' }),
+    );
   });
 });
 
 describe('the API version', () => {
-  const negotiate = (apiVersion: string, minApiVersion = '1.12') => negotiateApiVersion({ apiVersion, minApiVersion, description: 'Docker Engine 1' });
+  const negotiate = (apiVersion: string, minApiVersion = '1.12') =>
+    negotiateApiVersion({ apiVersion, minApiVersion, description: 'Docker Engine 1' });
   test('is the engine’s, but no newer than what is known', () => {
     expect(negotiate('1.41')).toBe('1.41');
     expect(negotiate('1.47', '1.24')).toBe('1.47');
@@ -143,7 +201,13 @@ test("Podman behind Docker's socket is recognised, and nothing is started there"
     asked.push(`${request.method} ${request.url}`);
     request.resume();
     const answers: Record<string, unknown> = {
-      '/version': { Version: '4.3.1', ApiVersion: '1.41', MinAPIVersion: '1.24', Arch: 'amd64', Components: [{ Name: 'Podman Engine', Version: '4.3.1' }] },
+      '/version': {
+        Version: '4.3.1',
+        ApiVersion: '1.41',
+        MinAPIVersion: '1.24',
+        Arch: 'amd64',
+        Components: [{ Name: 'Podman Engine', Version: '4.3.1' }],
+      },
       '/v1.41/info': { NCPU: 2, CgroupVersion: '1', SecurityOptions: ['name=seccomp'], Runtimes: { crun: {} } },
     };
     const answer = answers[request.url ?? ''];
@@ -154,8 +218,15 @@ test("Podman behind Docker's socket is recognised, and nothing is started there"
   await once(server, 'listening');
   const runtime = createDockerRuntime({ host: `unix://${directory}/s` });
   const signal = AbortSignal.timeout(10_000);
-  expect(await runtime.capabilities({ signal })).toMatchObject({ product: 'Podman', version: '4.3.1', sharesFiles: false });
-  await expect(runtime.start(containerSpec(), { signal })).rejects.toMatchObject({ code: 'CONTROL_UNSUPPORTED', message: expect.stringContaining('podman driver') });
+  expect(await runtime.capabilities({ signal })).toMatchObject({
+    product: 'Podman',
+    version: '4.3.1',
+    sharesFiles: false,
+  });
+  await expect(runtime.start(containerSpec(), { signal })).rejects.toMatchObject({
+    code: 'CONTROL_UNSUPPORTED',
+    message: expect.stringContaining('podman driver'),
+  });
   expect(asked.filter((line) => line.includes('/start'))).toEqual([]);
   await runtime.close();
   server.close();

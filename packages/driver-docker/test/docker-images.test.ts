@@ -11,8 +11,8 @@ import { pack } from 'tar-stream';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { describeEngine, dockerHost, testImages } from '../../../test/support/engine.ts';
 import { createIgnoreFilter } from '../src/docker-build-context.ts';
-import { findRegistryCredentials, registryOf } from '../src/docker-credentials.ts';
-import { splitReference } from '../src/docker-images.ts';
+import { findRegistryCredentials } from '../src/docker-credentials.ts';
+import { registryOf, splitReference } from '../src/docker-image-reference.ts';
 import { createDockerRuntime } from '../src/index.ts';
 
 const never = new AbortController().signal;
@@ -28,14 +28,19 @@ describeEngine('ensureImage', () => {
     runtime = createDockerRuntime({ host: dockerHost() });
   });
   afterAll(async () => {
-    for (const { digest } of await runtime.listImages(labels, { signal: never })) await runtime.removeImage(digest, { signal: never });
+    for (const { digest } of await runtime.listImages(labels, { signal: never }))
+      await runtime.removeImage(digest, { signal: never });
     await runtime.close();
     await rm(directory, { recursive: true });
   });
 
-  const ensure = (source: ImageSource, onProgress: (progress: ImageProgress) => void = () => undefined, signal = never): Promise<ImageInfo> =>
-    runtime.ensureImage(source, { signal, onProgress });
-  const reference = (name: string, pull: 'missing' | 'always' | 'never' = 'missing') => ensure({ kind: 'reference', reference: name, pull });
+  const ensure = (
+    source: ImageSource,
+    onProgress: (progress: ImageProgress) => void = () => undefined,
+    signal = never,
+  ): Promise<ImageInfo> => runtime.ensureImage(source, { signal, onProgress });
+  const reference = (name: string, pull: 'missing' | 'always' | 'never' = 'missing') =>
+    ensure({ kind: 'reference', reference: name, pull });
 
   async function context(files: Record<string, string>): Promise<string> {
     const path = await mkdtemp(join(directory, 'context-'));
@@ -61,12 +66,19 @@ describeEngine('ensureImage', () => {
   describe('a reference', () => {
     test('that is there is described, and pinned by digest', async () => {
       const image = await reference(testImages.busybox);
-      expect(image).toMatchObject({ reference: testImages.busybox, digest: expect.stringMatching(/^sha256:[0-9a-f]{64}$/), platform: { os: 'linux' } });
+      expect(image).toMatchObject({
+        reference: testImages.busybox,
+        digest: expect.stringMatching(/^sha256:[0-9a-f]{64}$/),
+        platform: { os: 'linux' },
+      });
       expect((await reference(image.digest, 'never')).digest).toBe(image.digest);
     });
 
     test('that is not there, and may not be pulled', async () => {
-      await expect(reference('nanoclaw-test/none:1', 'never')).rejects.toMatchObject({ code: 'IMAGE_NOT_FOUND', message: expect.stringContaining('docker load') });
+      await expect(reference('nanoclaw-test/none:1', 'never')).rejects.toMatchObject({
+        code: 'IMAGE_NOT_FOUND',
+        message: expect.stringContaining('docker load'),
+      });
       await expect(reference(`sha256:${'0'.repeat(64)}`)).rejects.toMatchObject({ code: 'IMAGE_NOT_FOUND' });
     });
 
@@ -74,7 +86,9 @@ describeEngine('ensureImage', () => {
       // Nothing listens on port 1 of the engine's own loopback.
       await expect(reference('127.0.0.1:1/nothing/here:1')).rejects.toMatchObject({
         code: 'IMAGE_NOT_FOUND',
-        message: expect.stringMatching(/127\.0\.0\.1:1\/nothing\/here:1 is not on this engine and could not be pulled from 127\.0\.0\.1:1.*docker load/s),
+        message: expect.stringMatching(
+          /127\.0\.0\.1:1\/nothing\/here:1 is not on this engine and could not be pulled from 127\.0\.0\.1:1.*docker load/s,
+        ),
       });
     });
 
@@ -83,11 +97,21 @@ describeEngine('ensureImage', () => {
       const path = join(directory, 'foreign.tar');
       const layer = Buffer.alloc(1024);
       const diff = `sha256:${createHash('sha256').update(layer).digest('hex')}`;
-      const config = { os: 'linux', architecture: other, config: { Labels: labels }, rootfs: { type: 'layers', diff_ids: [diff] } };
+      const config = {
+        os: 'linux',
+        architecture: other,
+        config: { Labels: labels },
+        rootfs: { type: 'layers', diff_ids: [diff] },
+      };
       const archive = pack();
       archive.entry({ name: 'config.json' }, JSON.stringify(config));
       archive.entry({ name: 'layer.tar' }, layer);
-      archive.entry({ name: 'manifest.json' }, JSON.stringify([{ Config: 'config.json', RepoTags: [`nanoclaw-test/foreign-${run}:1`], Layers: ['layer.tar'] }]));
+      archive.entry(
+        { name: 'manifest.json' },
+        JSON.stringify([
+          { Config: 'config.json', RepoTags: [`nanoclaw-test/foreign-${run}:1`], Layers: ['layer.tar'] },
+        ]),
+      );
       archive.finalize();
       await pipeline(Readable.from(archive), createWriteStream(path));
       const refusal = { code: 'IMAGE_UNUSABLE', message: expect.stringContaining(`linux/${other}`) };
@@ -99,7 +123,9 @@ describeEngine('ensureImage', () => {
   describe('an archive', () => {
     test('is loaded', async () => {
       const docker = new Docker({ socketPath: dockerHost().replace('unix://', '') });
-      const built = await ensure(build(await context({ Dockerfile: `FROM ${testImages.busybox}\nENV ARCHIVED=1\n` }), 'archive'));
+      const built = await ensure(
+        build(await context({ Dockerfile: `FROM ${testImages.busybox}\nENV ARCHIVED=1\n` }), 'archive'),
+      );
       const path = join(directory, 'image.tar');
       await pipeline(await docker.getImage(built.reference).get(), createWriteStream(path));
       await runtime.removeImage(built.digest, { signal: never });
@@ -112,11 +138,16 @@ describeEngine('ensureImage', () => {
     });
 
     test('that is missing, or none, is refused', async () => {
-      await expect(ensure({ kind: 'archive', path: join(directory, 'missing.tar') })).rejects.toMatchObject({ code: 'FILE_NOT_FOUND' });
+      await expect(ensure({ kind: 'archive', path: join(directory, 'missing.tar') })).rejects.toMatchObject({
+        code: 'FILE_NOT_FOUND',
+      });
       await expect(ensure({ kind: 'archive', path: directory })).rejects.toMatchObject({ code: 'FILE_NOT_FOUND' });
       const text = join(directory, 'text.tar');
       await writeFile(text, 'this is no archive at all'.repeat(100));
-      await expect(ensure({ kind: 'archive', path: text })).rejects.toMatchObject({ code: 'IMAGE_UNUSABLE', message: expect.stringContaining(text) });
+      await expect(ensure({ kind: 'archive', path: text })).rejects.toMatchObject({
+        code: 'IMAGE_UNUSABLE',
+        message: expect.stringContaining(text),
+      });
     });
   });
 
@@ -131,7 +162,9 @@ describeEngine('ensureImage', () => {
         'keep.log': 'k',
       });
       const lines: string[] = [];
-      const image = await ensure(build(path, 'full', { buildArgs: { WHO: 'you' } }), ({ phase, message }) => lines.push(`${phase} ${message}`));
+      const image = await ensure(build(path, 'full', { buildArgs: { WHO: 'you' } }), ({ phase, message }) =>
+        lines.push(`${phase} ${message}`),
+      );
       expect(image.config.env).toContain('GREETED=you');
       expect(image.config.labels).toMatchObject({ ...labels, 'nanoclaw.build.key': `${run}-full` });
       expect(lines.some((line) => /^build Step \d+\/\d+ : RUN/.test(line))).toBe(true);
@@ -139,17 +172,25 @@ describeEngine('ensureImage', () => {
       expect(listing).toContain('a.txt');
       expect(listing).toContain('keep.log');
       expect(listing).not.toContain('secret');
-      expect((await runtime.listImages({ 'nanoclaw.build.key': `${run}-full` }, { signal: never })).map(({ digest }) => digest)).toEqual([image.digest]);
+      expect(
+        (await runtime.listImages({ 'nanoclaw.build.key': `${run}-full` }, { signal: never })).map(
+          ({ digest }) => digest,
+        ),
+      ).toEqual([image.digest]);
     });
 
     test('of one key happens once, also at the same time; a listener of each hears of it', async () => {
       const path = await context({ Dockerfile: `FROM ${testImages.busybox}\nRUN date +%N > /built-at; sleep 1\n` });
       const heard = [0, 0];
-      const images = await Promise.all(heard.map((_, index) => ensure(build(path, 'once'), () => (heard[index] = (heard[index] ?? 0) + 1))));
+      const images = await Promise.all(
+        heard.map((_, index) => ensure(build(path, 'once'), () => (heard[index] = (heard[index] ?? 0) + 1))),
+      );
       expect(images[0]?.digest).toBe(images[1]?.digest);
       expect(Math.min(...heard)).toBeGreaterThan(0);
       let again = 0;
-      expect((await ensure(build(path, 'once', { tag: `nanoclaw-test/built-${run}:other` }), () => (again += 1))).digest).toBe(images[0]?.digest);
+      expect(
+        (await ensure(build(path, 'once', { tag: `nanoclaw-test/built-${run}:other` }), () => (again += 1))).digest,
+      ).toBe(images[0]?.digest);
       expect(again).toBe(0);
     });
 
@@ -165,16 +206,28 @@ describeEngine('ensureImage', () => {
 
     test('that fails shows what it said last', async () => {
       const path = await context({ Dockerfile: `FROM ${testImages.busybox}\nRUN echo the-last-words; exit 3\n` });
-      await expect(ensure(build(path, 'fails'))).rejects.toMatchObject({ code: 'BUILD_FAILED', message: expect.stringMatching(/returned a non-zero code: 3.*the-last-words/s) });
+      await expect(ensure(build(path, 'fails'))).rejects.toMatchObject({
+        code: 'BUILD_FAILED',
+        message: expect.stringMatching(/returned a non-zero code: 3.*the-last-words/s),
+      });
     });
 
     test('on a base that is nowhere, with a Dockerfile that is not there or not one', async () => {
       const nowhere = await context({ Dockerfile: 'FROM 127.0.0.1:1/no/base:1\n', Broken: 'FROM x\nNOSUCH thing\n' });
-      await expect(ensure(build(nowhere, 'base'))).rejects.toMatchObject({ code: 'IMAGE_NOT_FOUND', message: expect.stringContaining('FROM') });
-      await expect(ensure(build(nowhere, 'missing', { dockerfile: 'Other' }))).rejects.toMatchObject({ code: 'FILE_NOT_FOUND' });
-      await expect(ensure(build(nowhere, 'outside', { dockerfile: '../Dockerfile' }))).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+      await expect(ensure(build(nowhere, 'base'))).rejects.toMatchObject({
+        code: 'IMAGE_NOT_FOUND',
+        message: expect.stringContaining('FROM'),
+      });
+      await expect(ensure(build(nowhere, 'missing', { dockerfile: 'Other' }))).rejects.toMatchObject({
+        code: 'FILE_NOT_FOUND',
+      });
+      await expect(ensure(build(nowhere, 'outside', { dockerfile: '../Dockerfile' }))).rejects.toMatchObject({
+        code: 'INVALID_ARGUMENT',
+      });
       await expect(ensure(build(join(directory, 'none'), 'none'))).rejects.toMatchObject({ code: 'FILE_NOT_FOUND' });
-      await expect(ensure(build(nowhere, 'broken', { dockerfile: 'Broken' }))).rejects.toMatchObject({ code: expect.stringMatching(/BUILD_FAILED|IMAGE_NOT_FOUND/) });
+      await expect(ensure(build(nowhere, 'broken', { dockerfile: 'Broken' }))).rejects.toMatchObject({
+        code: expect.stringMatching(/BUILD_FAILED|IMAGE_NOT_FOUND/),
+      });
     });
 
     test('removing an image that is gone is no error', async () => {
@@ -206,13 +259,25 @@ describe('findRegistryCredentials', () => {
     await mkdir(join(homeDir, '.docker'));
     await mkdir(join(homeDir, 'bin'));
     const helper = join(homeDir, 'bin', 'docker-credential-test');
-    await writeFile(helper, '#!/bin/sh\nread registry\n[ "$registry" = none.test ] && { echo "credentials not found"; exit 1; }\necho "{\\"ServerURL\\":\\"$registry\\",\\"Username\\":\\"<token>\\",\\"Secret\\":\\"t\\"}"\n');
+    await writeFile(
+      helper,
+      '#!/bin/sh\nread registry\n[ "$registry" = none.test ] && { echo "credentials not found"; exit 1; }\necho "{\\"ServerURL\\":\\"$registry\\",\\"Username\\":\\"<token>\\",\\"Secret\\":\\"t\\"}"\n',
+    );
     await chmod(helper, 0o755);
     await writeFile(
       join(homeDir, '.docker', 'config.json'),
       JSON.stringify({
-        auths: { 'plain.test': { auth: Buffer.from('me:pass:word').toString('base64') }, 'https://index.docker.io/v1/': { identitytoken: 'hub' }, 'none.test': {} },
-        credHelpers: { 'helped.test': 'test', 'none.test': 'test', 'evil.test': '../../bin/sh', 'absent.test': 'not-installed' },
+        auths: {
+          'plain.test': { auth: Buffer.from('me:pass:word').toString('base64') },
+          'https://index.docker.io/v1/': { identitytoken: 'hub' },
+          'none.test': {},
+        },
+        credHelpers: {
+          'helped.test': 'test',
+          'none.test': 'test',
+          'evil.test': '../../bin/sh',
+          'absent.test': 'not-installed',
+        },
       }),
     );
   });

@@ -1,6 +1,11 @@
 import type { ControlName } from '@nanoclaw/core';
 import { describe, expect, test } from 'vitest';
-import { compareDockerInspect, controlOfWarning, type DockerInspect, toEnforcementError } from '../src/docker-inspect.ts';
+import {
+  compareDockerInspect,
+  controlOfWarning,
+  type DockerInspect,
+  toEnforcementError,
+} from '../src/docker-inspect.ts';
 import { type DockerCreateBody, toBindMount, toDockerCreateBody } from '../src/docker-spec.ts';
 import { containerSpec } from './support/container-spec.ts';
 
@@ -23,8 +28,24 @@ function honest(body: DockerCreateBody = asked): Inspect {
   return {
     Image: body.Image,
     Config: { ...config, Volumes: null, OnBuild: null, Labels: { ...config.Labels, 'image.label': 'x' } },
-    HostConfig: { ...HostConfig, PortBindings: null, ExtraHosts: null, NanoCpus: 0, CgroupParent: '', Devices: null, Binds: null, Isolation: '' },
-    Mounts: HostConfig.Mounts.map((mount) => ({ Type: 'bind', Source: mount.Source, Destination: mount.Target, Mode: '', RW: !mount.ReadOnly, Propagation: 'rprivate' })),
+    HostConfig: {
+      ...HostConfig,
+      PortBindings: null,
+      ExtraHosts: null,
+      NanoCpus: 0,
+      CgroupParent: '',
+      Devices: null,
+      Binds: null,
+      Isolation: '',
+    },
+    Mounts: HostConfig.Mounts.map((mount) => ({
+      Type: 'bind',
+      Source: mount.Source,
+      Destination: mount.Target,
+      Mode: '',
+      RW: !mount.ReadOnly,
+      Propagation: 'rprivate',
+    })),
   };
 }
 
@@ -38,7 +59,8 @@ describe('compareDockerInspect', () => {
 
   test('does not mind the order of lists that have none', () => {
     const inspect = honest();
-    for (const name of ['SecurityOpt', 'MaskedPaths', 'Mounts', 'Ulimits']) (inspect.HostConfig[name] as unknown[]).reverse();
+    for (const name of ['SecurityOpt', 'MaskedPaths', 'Mounts', 'Ulimits'])
+      (inspect.HostConfig[name] as unknown[]).reverse();
     inspect.Mounts.reverse();
     expect(compareDockerInspect(asked, inspect as DockerInspect)).toEqual([]);
   });
@@ -73,14 +95,22 @@ describe('compareDockerInspect', () => {
     ['cpu', 'another quota', hostConfig({ NanoCpus: 4e9 })],
     ['cpu-shares', 'other shares', hostConfig({ CpuShares: 1024 })],
     ['pids', 'no limit', hostConfig({ PidsLimit: null })],
-    ['open-files', 'another limit', hostConfig({ Ulimits: [{ Name: 'nofile', Soft: 1 << 20, Hard: 1 << 20 }, asked.HostConfig.Ulimits[1]] })],
+    [
+      'open-files',
+      'another limit',
+      hostConfig({ Ulimits: [{ Name: 'nofile', Soft: 1 << 20, Hard: 1 << 20 }, asked.HostConfig.Ulimits[1]] }),
+    ],
     ['core-dumps', 'core dumps', hostConfig({ Ulimits: [asked.HostConfig.Ulimits[0]] })],
     ['devices', 'a device', hostConfig({ Devices: [{ PathOnHost: '/dev/kvm' }] })],
     ['devices', 'a GPU', hostConfig({ DeviceRequests: [{ Count: -1 }] })],
     ['mounts', 'a bind', hostConfig({ Binds: ['/:/host'] })],
     ['mounts', 'a writable file', (inspect) => Object.assign(inspect.Mounts[0] ?? {}, { RW: true })],
     ['mounts', 'another source', (inspect) => Object.assign(inspect.Mounts[0] ?? {}, { Source: '/etc/shadow' })],
-    ['mounts', "an image's volume", (inspect) => inspect.Mounts.push({ Type: 'volume', Name: 'abc', Destination: '/data', RW: true })],
+    [
+      'mounts',
+      "an image's volume",
+      (inspect) => inspect.Mounts.push({ Type: 'volume', Name: 'abc', Destination: '/data', RW: true }),
+    ],
     ['mounts', 'a missing mount', (inspect) => inspect.Mounts.pop()],
     ['image-config', 'another image', (inspect) => Object.assign(inspect, { Image: `sha256:${'b'.repeat(64)}` })],
     ['image-config', 'an environment', config({ Env: [...asked.Env, 'LD_PRELOAD=/x'] })],
@@ -103,12 +133,13 @@ describe('compareDockerInspect', () => {
 
   test('an empty answer differs in everything that is not a default', () => {
     const controls = new Set(compareDockerInspect(asked, {}).map(({ control }) => control));
-    for (const control of ['user', 'capabilities', 'memory', 'pids', 'network', 'mounts', 'removal']) expect(controls).toContain(control);
+    for (const control of ['user', 'capabilities', 'memory', 'pids', 'network', 'mounts', 'removal'])
+      expect(controls).toContain(control);
   });
 
   test('does not print a whole seccomp profile', () => {
     const inspect = honest();
-    inspect.HostConfig['SecurityOpt'] = ['no-new-privileges'];
+    inspect.HostConfig.SecurityOpt = ['no-new-privileges'];
     const [difference] = compareDockerInspect(asked, inspect as DockerInspect);
     expect(difference?.expected).toMatch(/seccomp=<[0-9a-f]{12}>/);
     expect(difference?.expected.length).toBeLessThan(200);
@@ -126,18 +157,33 @@ describe('toEnforcementError', () => {
       { control: 'pids', expected: 'PidsLimit 1', found: 'PidsLimit unset' },
     ] as const;
     const error = toEnforcementError(differences, [], ['pids']);
-    expect(error).toMatchObject({ code: 'POLICY_NOT_ENFORCED', details: { control: 'memory', differences: [differences[0]] } });
+    expect(error).toMatchObject({
+      code: 'POLICY_NOT_ENFORCED',
+      details: { control: 'memory', differences: [differences[0]] },
+    });
     expect(toEnforcementError(differences, [], ['pids', 'memory'])).toBeUndefined();
   });
 
   test.each([
-    ['Your kernel does not support swap limit capabilities or the cgroup is not mounted. Memory limited without swap.', 'swap'],
-    ['Your kernel does not support memory limit capabilities or the cgroup is not mounted. Limitation discarded.', 'memory'],
-    ['Your kernel does not support pids limit capabilities or the cgroup is not mounted. PIDs limit discarded.', 'pids'],
+    [
+      'Your kernel does not support swap limit capabilities or the cgroup is not mounted. Memory limited without swap.',
+      'swap',
+    ],
+    [
+      'Your kernel does not support memory limit capabilities or the cgroup is not mounted. Limitation discarded.',
+      'memory',
+    ],
+    [
+      'Your kernel does not support pids limit capabilities or the cgroup is not mounted. PIDs limit discarded.',
+      'pids',
+    ],
     ['Your kernel does not support CPU shares or the cgroup is not mounted. Shares discarded.', 'cpu-shares'],
     ['Your kernel does not support CPU cfs quota or the cgroup is not mounted. Quota discarded.', 'cpu'],
     ['OomKillDisable is set without memory limit', 'memory'],
-    ["The requested image's platform (linux/arm64) does not match the detected host platform (linux/amd64)", 'image-config'],
+    [
+      "The requested image's platform (linux/arm64) does not match the detected host platform (linux/amd64)",
+      'image-config',
+    ],
   ] as const)('a warning is a failure under its control: %s', (warning, control) => {
     expect(controlOfWarning(warning)).toBe(control);
     expect(toEnforcementError([], [warning], [])).toMatchObject({ code: 'POLICY_NOT_ENFORCED', details: { control } });

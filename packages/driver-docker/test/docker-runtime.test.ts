@@ -3,7 +3,13 @@ import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type ContainerSpec, type ImageInfo, isNanoclawError, type SandboxRuntime, type StartedContainer } from '@nanoclaw/core';
+import {
+  type ContainerSpec,
+  type ImageInfo,
+  isNanoclawError,
+  type SandboxRuntime,
+  type StartedContainer,
+} from '@nanoclaw/core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { describeEngine, dockerHost, testImages } from '../../../test/support/engine.ts';
 import { startLyingEngine } from '../../../test/support/lying-engine.ts';
@@ -21,7 +27,10 @@ describeEngine('createDockerRuntime', () => {
 
   beforeAll(async () => {
     runtime = createDockerRuntime({ host: dockerHost() });
-    image = await runtime.ensureImage({ kind: 'reference', reference: testImages.busybox, pull: 'never' }, { signal: never, onProgress: () => undefined });
+    image = await runtime.ensureImage(
+      { kind: 'reference', reference: testImages.busybox, pull: 'never' },
+      { signal: never, onProgress: () => undefined },
+    );
   });
 
   afterAll(async () => {
@@ -88,7 +97,9 @@ describeEngine('createDockerRuntime', () => {
     });
 
     test('stderr is kept beside it, bounded and printable', async () => {
-      const { stdout, diagnostics } = await runScript('echo out; printf "\\033[31mred\\007\\n" >&2; head -c 100000 /dev/zero | tr "\\0" x >&2; echo last >&2');
+      const { stdout, diagnostics } = await runScript(
+        'echo out; printf "\\033[31mred\\007\\n" >&2; head -c 100000 /dev/zero | tr "\\0" x >&2; echo last >&2',
+      );
       expect(stdout).toBe('out\n');
       expect(diagnostics).toMatch(/last\n$/);
       expect(diagnostics.length).toBeLessThanOrEqual(16 * 1024);
@@ -110,12 +121,19 @@ describeEngine('createDockerRuntime', () => {
     });
 
     test('tells that memory ran out', async () => {
-      expect((await runScript('x=aaaaaaaaaaaaaaaa; while :; do x=$x$x; done')).exited).toEqual({ kind: 'out-of-memory' });
+      expect((await runScript('x=aaaaaaaaaaaaaaaa; while :; do x=$x$x; done')).exited).toEqual({
+        kind: 'out-of-memory',
+      });
     });
 
     test("a child's out-of-memory of long ago is not the cause of a kill", async () => {
-      const container = await runtime.start(spec({ command: shell('sh -c "x=aaaaaaaaaaaaaaaa; while :; do x=\\$x\\$x; done"; echo survived; cat') }), { signal: never });
-      const [first] = (await new Promise<Buffer[]>((resolve) => container.channel.once('data', (chunk: Buffer) => resolve([chunk])))) as [Buffer];
+      const container = await runtime.start(
+        spec({ command: shell('sh -c "x=aaaaaaaaaaaaaaaa; while :; do x=\\$x\\$x; done"; echo survived; cat') }),
+        { signal: never },
+      );
+      const [first] = (await new Promise<Buffer[]>((resolve) =>
+        container.channel.once('data', (chunk: Buffer) => resolve([chunk])),
+      )) as [Buffer];
       expect(first.toString()).toBe('survived\n');
       container.channel.resume();
       await runtime.destroy(container.id, { signal: never });
@@ -145,7 +163,10 @@ describeEngine('createDockerRuntime', () => {
     });
 
     test('can not fill a scratch directory past its size or its inodes', async () => {
-      const { stdout } = await runScript('head -c 3000000 /dev/zero > /workspace/big; for i in $(seq 100); do touch /tmp/$i 2>/dev/null || break; done; ls /tmp | wc -l; ls -l /workspace | tail -1', {});
+      const { stdout } = await runScript(
+        'head -c 3000000 /dev/zero > /workspace/big; for i in $(seq 100); do touch /tmp/$i 2>/dev/null || break; done; ls /tmp | wc -l; ls -l /workspace | tail -1',
+        {},
+      );
       const [files] = stdout.split('\n').filter((line) => /^\d+$/.test(line));
       expect(Number(files)).toBeLessThan(64);
       expect(stdout).toContain('2097152');
@@ -162,7 +183,12 @@ describeEngine('createDockerRuntime', () => {
       const own = { ...labels, 'nanoclaw.test.case': 'list' };
       const container = await runtime.start(spec({ labels: own }), { signal: never });
       container.channel.resume();
-      expect(await runtime.inspect(container.id, { signal: never })).toMatchObject({ id: container.id, state: 'running', imageDigest: image.digest, labels: own });
+      expect(await runtime.inspect(container.id, { signal: never })).toMatchObject({
+        id: container.id,
+        state: 'running',
+        imageDigest: image.digest,
+        labels: own,
+      });
       expect((await runtime.list(own, { signal: never })).map(({ id }) => id)).toEqual([container.id]);
       expect(await runtime.list({ ...own, 'nanoclaw.test.case': 'other' }, { signal: never })).toEqual([]);
       await Promise.all([1, 2, 3].map(() => runtime.destroy(container.id, { signal: never })));
@@ -172,7 +198,10 @@ describeEngine('createDockerRuntime', () => {
     });
 
     test('destroy ends what ignores every signal, and the channel', async () => {
-      const container = await runtime.start(spec({ command: shell('trap "" TERM INT HUP QUIT; while :; do sleep 1; done') }), { signal: never });
+      const container = await runtime.start(
+        spec({ command: shell('trap "" TERM INT HUP QUIT; while :; do sleep 1; done') }),
+        { signal: never },
+      );
       const closed = new Promise((resolve) => container.channel.once('close', resolve));
       await runtime.destroy(container.id, { signal: never });
       await closed;
@@ -188,15 +217,27 @@ describeEngine('createDockerRuntime', () => {
   describe('a start that fails leaves nothing', () => {
     const cases: [string, Partial<ContainerSpec>, string, RegExp][] = [
       ['no such command', { command: ['/no/such'] }, 'RUNNER_MISSING', /\/no\/such/],
-      ['an image that is gone', { image: { ...containerSpec().image, digest: `sha256:${'0'.repeat(64)}` } }, 'IMAGE_NOT_FOUND', /no longer has the image/],
-      ['a mount without a source', { mounts: [{ source: '/no/such/source', target: '/data', readOnly: true }] }, 'FILE_NOT_FOUND', /\/no\/such\/source/],
+      [
+        'an image that is gone',
+        { image: { ...containerSpec().image, digest: `sha256:${'0'.repeat(64)}` } },
+        'IMAGE_NOT_FOUND',
+        /no longer has the image/,
+      ],
+      [
+        'a mount without a source',
+        { mounts: [{ source: '/no/such/source', target: '/data', readOnly: true }] },
+        'FILE_NOT_FOUND',
+        /\/no\/such\/source/,
+      ],
       ['a profile that is none', { seccompProfile: '{' }, 'START_FAILED', /seccomp/],
       ['a name that no engine takes', { name: 'nanoclaw bad name' }, 'START_FAILED', /name/],
       ['more memory than a limit may be', { memoryBytes: 1024 }, 'START_FAILED', /memory/i],
     ];
     test.each(cases)('%s', async (_what, changes, code, words) => {
       const own = { ...labels, 'nanoclaw.test.case': 'fails' };
-      const failure = await runtime.start(spec({ labels: own, ...changes }), { signal: never }).catch((error: unknown) => error);
+      const failure = await runtime
+        .start(spec({ labels: own, ...changes }), { signal: never })
+        .catch((error: unknown) => error);
       expect(isNanoclawError(failure)).toBe(true);
       expect(failure).toMatchObject({ code, message: expect.stringMatching(words) });
       expect(await runtime.list(own, { signal: never })).toEqual([]);
@@ -205,15 +246,23 @@ describeEngine('createDockerRuntime', () => {
     test('an isolation whose runtime is not registered', async () => {
       const strange = createDockerRuntime({ host: dockerHost(), ociRuntime: 'no-such-runtime' });
       const capabilities = await strange.capabilities({ signal: never });
-      expect(capabilities.isolation['shared-kernel']).toMatchObject({ supported: false, reason: expect.stringContaining('no-such-runtime') });
-      await expect(strange.start(spec(), { signal: never })).rejects.toMatchObject({ code: 'CONTROL_UNSUPPORTED', details: { control: 'isolation' } });
+      expect(capabilities.isolation['shared-kernel']).toMatchObject({
+        supported: false,
+        reason: expect.stringContaining('no-such-runtime'),
+      });
+      await expect(strange.start(spec(), { signal: never })).rejects.toMatchObject({
+        code: 'CONTROL_UNSUPPORTED',
+        details: { control: 'isolation' },
+      });
       await strange.close();
     });
 
     test('a name that another container has is left to that one', async () => {
       const first = await runtime.start(spec({ name: `nanoclaw-taken-${run}` }), { signal: never });
       first.channel.resume();
-      await expect(runtime.start(spec({ name: `nanoclaw-taken-${run}` }), { signal: never })).rejects.toMatchObject({ message: expect.stringContaining('already in use') });
+      await expect(runtime.start(spec({ name: `nanoclaw-taken-${run}` }), { signal: never })).rejects.toMatchObject({
+        message: expect.stringContaining('already in use'),
+      });
       expect(await runtime.inspect(first.id, { signal: never })).toMatchObject({ state: 'running' });
       await runtime.destroy(first.id, { signal: never });
     });
@@ -235,7 +284,7 @@ describeEngine('createDockerRuntime', () => {
           }
         }),
       );
-      expect(new Set(outcomes).isSubsetOf(new Set(['started', 'ABORTED']))).toBe(true);
+      expect(outcomes.filter((outcome) => outcome !== 'started' && outcome !== 'ABORTED')).toEqual([]);
       expect(outcomes).toContain('ABORTED');
       expect(await runtime.list(own, { signal: never })).toEqual([]);
     });
@@ -243,25 +292,37 @@ describeEngine('createDockerRuntime', () => {
 
   describe('an engine that does something else than it was asked', () => {
     test.each([
-      ['memory', (body: { HostConfig: Record<string, unknown> }) => Object.assign(body.HostConfig, { Memory: 128 << 20, MemorySwap: 128 << 20 })],
-      ['pids', (body: { HostConfig: Record<string, unknown> }) => delete body.HostConfig['PidsLimit']],
-      ['removal', (body: { HostConfig: Record<string, unknown> }) => (body.HostConfig['AutoRemove'] = false)],
-      ['read-only-root', (body: { HostConfig: Record<string, unknown> }) => (body.HostConfig['ReadonlyRootfs'] = false)],
+      [
+        'memory',
+        (body: { HostConfig: Record<string, unknown> }) =>
+          Object.assign(body.HostConfig, { Memory: 128 << 20, MemorySwap: 128 << 20 }),
+      ],
+      ['pids', (body: { HostConfig: Record<string, unknown> }) => delete body.HostConfig.PidsLimit],
+      ['removal', (body: { HostConfig: Record<string, unknown> }) => (body.HostConfig.AutoRemove = false)],
+      ['read-only-root', (body: { HostConfig: Record<string, unknown> }) => (body.HostConfig.ReadonlyRootfs = false)],
     ])('is found out: %s', async (control, change) => {
       await using liar = await startLyingEngine(dockerHost(), { create: change, hides: false });
       const lied = createDockerRuntime({ host: liar.host });
       const own = { ...labels, 'nanoclaw.test.case': `lie-${control}` };
       const failure = await lied.start(spec({ labels: own }), { signal: never }).catch((error: unknown) => error);
       await lied.close();
-      expect(failure).toMatchObject({ code: 'POLICY_NOT_ENFORCED', details: { differences: expect.arrayContaining([expect.objectContaining({ control })]) } });
+      expect(failure).toMatchObject({
+        code: 'POLICY_NOT_ENFORCED',
+        details: { differences: expect.arrayContaining([expect.objectContaining({ control })]) },
+      });
       expect(await runtime.list(own, { signal: never })).toEqual([]);
     });
 
     test('a warning is a failure, unless its control is relaxed', async () => {
-      const warnings = ['Your kernel does not support swap limit capabilities or the cgroup is not mounted. Memory limited without swap.'];
+      const warnings = [
+        'Your kernel does not support swap limit capabilities or the cgroup is not mounted. Memory limited without swap.',
+      ];
       await using liar = await startLyingEngine(dockerHost(), { warnings });
       const warned = createDockerRuntime({ host: liar.host });
-      await expect(warned.start(spec(), { signal: never })).rejects.toMatchObject({ code: 'POLICY_NOT_ENFORCED', details: { control: 'swap' } });
+      await expect(warned.start(spec(), { signal: never })).rejects.toMatchObject({
+        code: 'POLICY_NOT_ENFORCED',
+        details: { control: 'swap' },
+      });
       const container = await warned.start(spec({ relaxed: ['swap'] }), { signal: never });
       container.channel.resume();
       await warned.destroy(container.id, { signal: never });
@@ -271,10 +332,17 @@ describeEngine('createDockerRuntime', () => {
 
   test('capabilities tell what this engine is', async () => {
     const capabilities = await runtime.capabilities({ signal: never });
-    expect(capabilities).toMatchObject({ product: 'Docker Engine', sharesFiles: true, networks: { none: { supported: true } }, build: { supported: true } });
+    expect(capabilities).toMatchObject({
+      product: 'Docker Engine',
+      sharesFiles: true,
+      networks: { none: { supported: true } },
+      build: { supported: true },
+    });
     expect(capabilities.cpuCount).toBeGreaterThan(0);
     expect(capabilities.memoryBytes).toBeGreaterThan(1 << 28);
-    expect((await runtime.list({ 'nanoclaw.managed': 'true', 'nanoclaw.probe': 'true' }, { signal: never })).length).toBe(0);
+    expect(
+      (await runtime.list({ 'nanoclaw.managed': 'true', 'nanoclaw.probe': 'true' }, { signal: never })).length,
+    ).toBe(0);
   });
 
   test('close is idempotent, and a closed runtime says so', async () => {
@@ -288,7 +356,10 @@ describeEngine('createDockerRuntime', () => {
 describe('an engine that is not there', () => {
   test('a socket that does not exist', async () => {
     const runtime = createDockerRuntime({ host: 'unix:///no/such.sock' });
-    await expect(runtime.capabilities({ signal: never })).rejects.toMatchObject({ code: 'ENGINE_UNAVAILABLE', message: expect.stringMatching(/the socket does not exist.*Start Docker/s) });
+    await expect(runtime.capabilities({ signal: never })).rejects.toMatchObject({
+      code: 'ENGINE_UNAVAILABLE',
+      message: expect.stringMatching(/the socket does not exist.*Start Docker/s),
+    });
     await runtime.close();
   });
 
@@ -306,7 +377,10 @@ describe('an engine that is not there', () => {
 
   test('a port that nobody listens on', async () => {
     const runtime = createDockerRuntime({ host: 'tcp://127.0.0.1:1' });
-    await expect(runtime.list({}, { signal: never })).rejects.toMatchObject({ code: 'ENGINE_UNAVAILABLE', message: expect.stringContaining('Nothing listens') });
+    await expect(runtime.list({}, { signal: never })).rejects.toMatchObject({
+      code: 'ENGINE_UNAVAILABLE',
+      message: expect.stringContaining('Nothing listens'),
+    });
     await runtime.close();
   });
 });

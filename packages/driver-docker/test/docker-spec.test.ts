@@ -6,7 +6,12 @@ const engine = { hasAppArmor: false, ociRuntime: undefined, fileMounts: [] };
 
 describe('toDockerCreateBody', () => {
   test('says every control outright, also where it is the default', () => {
-    const spec = containerSpec({ name: 'nanoclaw-x', user: { uid: 20_001, gid: 20_002 }, coveredPaths: ['/data'], labels: { a: 'b' } });
+    const spec = containerSpec({
+      name: 'nanoclaw-x',
+      user: { uid: 20_001, gid: 20_002 },
+      coveredPaths: ['/data'],
+      labels: { a: 'b' },
+    });
     const { HostConfig: hostConfig, ...config } = toDockerCreateBody(spec, engine);
     expect(config).toEqual({
       Image: noImage.digest,
@@ -80,7 +85,10 @@ describe('toDockerCreateBody', () => {
 
   test('drops what the image sets in the environment, but what the spec sets stays', () => {
     const config = { ...noImage.config, env: ['LD_PRELOAD=/evil.so', 'PATH=/image', 'TERM=x', 'EMPTY=', '=odd'] };
-    const body = toDockerCreateBody(containerSpec({ image: { ...noImage, config }, env: { TERM: 'dumb', LC_ALL: 'C' } }), engine);
+    const body = toDockerCreateBody(
+      containerSpec({ image: { ...noImage, config }, env: { TERM: 'dumb', LC_ALL: 'C' } }),
+      engine,
+    );
     expect(body.Env).toEqual(['TERM=dumb', 'LC_ALL=C', 'PATH', 'HOSTNAME', 'LD_PRELOAD', 'EMPTY']);
   });
 
@@ -96,12 +104,22 @@ describe('toDockerCreateBody', () => {
   test('asks for AppArmor where there is one, for the OCI runtime that was chosen, for files before mounts', () => {
     const mounts = [{ source: '/srv/data', target: '/data', readOnly: true }];
     const file = toBindMount('/cache/x', '/etc/passwd', true);
-    const { HostConfig } = toDockerCreateBody(containerSpec({ mounts }), { hasAppArmor: true, ociRuntime: 'runsc', fileMounts: [file] });
+    const { HostConfig } = toDockerCreateBody(containerSpec({ mounts }), {
+      hasAppArmor: true,
+      ociRuntime: 'runsc',
+      fileMounts: [file],
+    });
     expect(HostConfig.SecurityOpt).toContain('apparmor=docker-default');
     expect(HostConfig.Runtime).toBe('runsc');
     expect(HostConfig.Mounts).toEqual([
       file,
-      { Type: 'bind', Source: '/srv/data', Target: '/data', ReadOnly: true, BindOptions: { Propagation: 'rprivate', NonRecursive: true } },
+      {
+        Type: 'bind',
+        Source: '/srv/data',
+        Target: '/data',
+        ReadOnly: true,
+        BindOptions: { Propagation: 'rprivate', NonRecursive: true },
+      },
     ]);
   });
 

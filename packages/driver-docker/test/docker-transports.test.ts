@@ -15,7 +15,10 @@ const never = new AbortController().signal;
 
 /** The whole way of a sandbox: both directions, and the half-close that ends the input. */
 async function useEngine(runtime: SandboxRuntime): Promise<void> {
-  const image = await runtime.ensureImage({ kind: 'reference', reference: testImages.busybox, pull: 'never' }, { signal: never, onProgress: () => undefined });
+  const image = await runtime.ensureImage(
+    { kind: 'reference', reference: testImages.busybox, pull: 'never' },
+    { signal: never, onProgress: () => undefined },
+  );
   const container = await runtime.start(containerSpec({ image, command: shell('cat; echo end') }), { signal: never });
   const sent = randomBytes(500_000).toString('hex');
   container.channel.end(sent);
@@ -36,23 +39,70 @@ describeEngine('an engine behind TLS', () => {
 
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), 'nanoclaw-tls-'));
-    openssl('req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=test-ca', '-keyout', 'ca-key.pem', '-out', 'ca.pem');
+    openssl(
+      'req',
+      '-x509',
+      '-newkey',
+      'rsa:2048',
+      '-nodes',
+      '-days',
+      '2',
+      '-subj',
+      '/CN=test-ca',
+      '-keyout',
+      'ca-key.pem',
+      '-out',
+      'ca.pem',
+    );
     await writeFile(join(directory, 'names'), 'subjectAltName=IP:127.0.0.1');
     for (const name of ['server', 'client']) {
-      openssl('req', '-newkey', 'rsa:2048', '-nodes', '-subj', `/CN=${name}`, '-keyout', `${name}-key.pem`, '-out', `${name}.csr`);
-      openssl('x509', '-req', '-days', '2', '-in', `${name}.csr`, '-CA', 'ca.pem', '-CAkey', 'ca-key.pem', '-set_serial', name === 'server' ? '1' : '2', '-extfile', 'names', '-out', `${name}.pem`);
+      openssl(
+        'req',
+        '-newkey',
+        'rsa:2048',
+        '-nodes',
+        '-subj',
+        `/CN=${name}`,
+        '-keyout',
+        `${name}-key.pem`,
+        '-out',
+        `${name}.csr`,
+      );
+      openssl(
+        'x509',
+        '-req',
+        '-days',
+        '2',
+        '-in',
+        `${name}.csr`,
+        '-CA',
+        'ca.pem',
+        '-CAkey',
+        'ca-key.pem',
+        '-set_serial',
+        name === 'server' ? '1' : '2',
+        '-extfile',
+        'names',
+        '-out',
+        `${name}.pem`,
+      );
     }
     await writeFile(join(directory, 'cert.pem'), await readFile(join(directory, 'client.pem')));
     await writeFile(join(directory, 'key.pem'), await readFile(join(directory, 'client-key.pem')));
-    const [key, cert, ca] = await Promise.all(['server-key.pem', 'server.pem', 'ca.pem'].map((name) => readFile(join(directory, name))));
-    server = createServer({ key, cert, ca, requestCert: true, rejectUnauthorized: true, allowHalfOpen: true } as object, (client: TLSSocket) => {
-      const engine = connect({ path: dockerHost().replace('unix://', ''), allowHalfOpen: true });
-      client.pipe(engine).pipe(client);
-      for (const socket of [client, engine]) {
-        socket.on('error', () => undefined);
-        socket.on('close', () => setTimeout(() => [client, engine].forEach((other) => other.destroy()), 100));
-      }
-    });
+    const [key, cert, ca] = await Promise.all(
+      ['server-key.pem', 'server.pem', 'ca.pem'].map((name) => readFile(join(directory, name))),
+    );
+    server = createServer(
+      { key, cert, ca, requestCert: true, rejectUnauthorized: true, allowHalfOpen: true } as object,
+      (client: TLSSocket) => {
+        const engine = connect({ path: dockerHost().replace('unix://', ''), allowHalfOpen: true });
+        client.pipe(engine).pipe(client);
+        for (const socket of [client, engine]) {
+          socket.on('error', () => undefined);
+          socket.on('close', () => setTimeout(() => [client.destroy(), engine.destroy()], 100));
+        }
+      },
+    );
     server.on('tlsClientError', () => undefined);
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   });
@@ -64,7 +114,10 @@ describeEngine('an engine behind TLS', () => {
   const host = () => `tcp://127.0.0.1:${(server.address() as AddressInfo).port}`;
 
   test('is used with the certificates of DOCKER_CERT_PATH', async () => {
-    const runtime = createDockerRuntime({ env: { DOCKER_HOST: host(), DOCKER_TLS_VERIFY: '1', DOCKER_CERT_PATH: directory, HOME: directory }, homeDir: directory });
+    const runtime = createDockerRuntime({
+      env: { DOCKER_HOST: host(), DOCKER_TLS_VERIFY: '1', DOCKER_CERT_PATH: directory, HOME: directory },
+      homeDir: directory,
+    });
     expect((await runtime.capabilities({ signal: never })).warnings.join()).not.toContain('TLS');
     await useEngine(runtime);
     await runtime.close();
@@ -74,8 +127,14 @@ describeEngine('an engine behind TLS', () => {
     const empty = await mkdtemp(join(tmpdir(), 'nanoclaw-tls-'));
     await writeFile(join(empty, 'cert.pem'), await readFile(join(directory, 'client.pem')));
     await writeFile(join(empty, 'key.pem'), await readFile(join(directory, 'client-key.pem')));
-    const unknown = createDockerRuntime({ env: { DOCKER_HOST: host(), DOCKER_TLS_VERIFY: '1', DOCKER_CERT_PATH: empty }, homeDir: empty });
-    await expect(unknown.capabilities({ signal: never })).rejects.toMatchObject({ code: 'ENGINE_UNAVAILABLE', message: expect.stringContaining('TLS') });
+    const unknown = createDockerRuntime({
+      env: { DOCKER_HOST: host(), DOCKER_TLS_VERIFY: '1', DOCKER_CERT_PATH: empty },
+      homeDir: empty,
+    });
+    await expect(unknown.capabilities({ signal: never })).rejects.toMatchObject({
+      code: 'ENGINE_UNAVAILABLE',
+      message: expect.stringContaining('TLS'),
+    });
     await unknown.close();
     const plain = createDockerRuntime({ env: { DOCKER_HOST: host() }, homeDir: empty });
     await expect(plain.capabilities({ signal: never })).rejects.toMatchObject({ code: 'ENGINE_UNAVAILABLE' });
@@ -102,7 +161,7 @@ socket.on('close', () => process.exit(0));
   });
   afterAll(() => rm(directory, { recursive: true }));
 
-  const env = (host: string) => ({ ...process.env, DOCKER_HOST: host, PATH: `${directory}:${process.env['PATH']}` });
+  const env = (host: string) => ({ ...process.env, DOCKER_HOST: host, PATH: `${directory}:${process.env.PATH}` });
 
   test("is reached through the user's own ssh", async () => {
     const runtime = createDockerRuntime({ env: env('ssh://me@engine.test') });
@@ -132,10 +191,17 @@ describeEngine('a process', () => {
       console.log(JSON.stringify(await container.exited));
     `;
     const runtime = createDockerRuntime({ host: dockerHost() });
-    const image = await runtime.ensureImage({ kind: 'reference', reference: testImages.busybox, pull: 'never' }, { signal: never, onProgress: () => undefined });
+    const image = await runtime.ensureImage(
+      { kind: 'reference', reference: testImages.busybox, pull: 'never' },
+      { signal: never, onProgress: () => undefined },
+    );
     await runtime.close();
     const startedAt = performance.now();
-    const printed = execFileSync(process.execPath, ['--input-type=module', '-e', program, JSON.stringify(containerSpec({ image }))], { timeout: 20_000, encoding: 'utf8' });
+    const printed = execFileSync(
+      process.execPath,
+      ['--input-type=module', '-e', program, JSON.stringify(containerSpec({ image }))],
+      { timeout: 20_000, encoding: 'utf8' },
+    );
     expect(JSON.parse(printed)).toEqual({ kind: 'exit', exitCode: 0 });
     expect(performance.now() - startedAt).toBeLessThan(15_000);
   });

@@ -1,4 +1,9 @@
-export { createDemultiplexer, maxFramePayloadBytes, type Demultiplexer, type DemultiplexerSink } from './demultiplexer.ts';
-export { createDiagnosticsTail, escapeControlCharacters, type DiagnosticsTail } from './diagnostics-tail.ts';
+export {
+  createDemultiplexer,
+  type Demultiplexer,
+  type DemultiplexerSink,
+  maxFramePayloadBytes,
+} from './demultiplexer.ts';
+export { createDiagnosticsTail, type DiagnosticsTail, escapeControlCharacters } from './diagnostics-tail.ts';
 export { createReadOnlyFileCache, type ReadOnlyFileCache, type ReadOnlyFileCacheOptions } from './read-only-files.ts';
 export { createStdioChannel, type StdioChannelOptions } from './stdio-channel.ts';

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { constants, createReadStream, type BigIntStats } from 'node:fs';
+import { type BigIntStats, constants, createReadStream } from 'node:fs';
 import { chmod, lstat, mkdir, open, readdir, rename, unlink } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
@@ -120,7 +120,11 @@ async function prepareDirectory(directory: string): Promise<void> {
 
 async function write(directory: string, path: string, file: ReadOnlyFile): Promise<void> {
   const temporary = join(directory, `.new-${randomBytes(12).toString('hex')}`);
-  const handle = await open(temporary, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o600);
+  const handle = await open(
+    temporary,
+    constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW,
+    0o600,
+  );
   try {
     const hash = createHash('sha256');
     const chunks = 'text' in file.content ? [Buffer.from(file.content.text)] : createReadStream(file.content.path);
@@ -131,9 +135,13 @@ async function write(directory: string, path: string, file: ReadOnlyFile): Promi
     const found = hash.digest('hex');
     if (found !== file.sha256) {
       const name = 'text' in file.content ? `the content for ${file.target}` : file.content.path;
-      throw createError('FILE_REFUSED', `Expected ${name} to have the SHA-256 ${file.sha256}, found ${found}. Was it changed since NanoClaw was started?`, {
-        path: file.target,
-      });
+      throw createError(
+        'FILE_REFUSED',
+        `Expected ${name} to have the SHA-256 ${file.sha256}, found ${found}. Was it changed since NanoClaw was started?`,
+        {
+          path: file.target,
+        },
+      );
     }
     await handle.chmod(file.mode);
     await handle.close();
@@ -198,7 +206,12 @@ function isErrno(error: unknown, code: string): boolean {
 
 function toFileError(error: unknown, path: string): unknown {
   if (isErrno(error, 'ENOSPC') || isErrno(error, 'EDQUOT')) {
-    return createError('NO_SPACE', `No space left on the disk of ${path}. Free some, or set XDG_STATE_HOME to another disk.`, { path }, error);
+    return createError(
+      'NO_SPACE',
+      `No space left on the disk of ${path}. Free some, or set XDG_STATE_HOME to another disk.`,
+      { path },
+      error,
+    );
   }
   if (isErrno(error, 'EACCES') || isErrno(error, 'EPERM') || isErrno(error, 'EROFS')) {
     return createError(
@@ -209,7 +222,12 @@ function toFileError(error: unknown, path: string): unknown {
     );
   }
   if (isErrno(error, 'ENOENT')) {
-    return createError('FILE_NOT_FOUND', `A file that the sandbox needs is missing: ${error instanceof Error ? error.message : path}.`, { path }, error);
+    return createError(
+      'FILE_NOT_FOUND',
+      `A file that the sandbox needs is missing: ${error instanceof Error ? error.message : path}.`,
+      { path },
+      error,
+    );
   }
   return error;
 }

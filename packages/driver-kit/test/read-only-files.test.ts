@@ -7,7 +7,12 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createReadOnlyFileCache } from '../src/read-only-files.ts';
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
-const file = (text: string, mode = 0o444): ReadOnlyFile => ({ target: '/etc/passwd', mode, content: { text }, sha256: sha256(text) });
+const file = (text: string, mode = 0o444): ReadOnlyFile => ({
+  target: '/etc/passwd',
+  mode,
+  content: { text },
+  sha256: sha256(text),
+});
 
 describe('createReadOnlyFileCache', () => {
   let homeDir: string;
@@ -31,10 +36,22 @@ describe('createReadOnlyFileCache', () => {
     const cache = create();
     const source = join(homeDir, 'runner');
     await writeFile(source, 'binary');
-    const runner: ReadOnlyFile = { target: '/runner', mode: 0o755, content: { path: source }, sha256: sha256('binary') };
-    const paths = await Promise.all([runner, file('text'), runner, file('text', 0o400)].map((entry) => cache.materialise(entry)));
+    const runner: ReadOnlyFile = {
+      target: '/runner',
+      mode: 0o755,
+      content: { path: source },
+      sha256: sha256('binary'),
+    };
+    const paths = await Promise.all(
+      [runner, file('text'), runner, file('text', 0o400)].map((entry) => cache.materialise(entry)),
+    );
     expect(new Set(paths).size).toBe(3);
-    expect(await Promise.all(paths.map((path) => readFile(path, 'utf8')))).toEqual(['binary', 'text', 'binary', 'text']);
+    expect(await Promise.all(paths.map((path) => readFile(path, 'utf8')))).toEqual([
+      'binary',
+      'text',
+      'binary',
+      'text',
+    ]);
     expect((await lstat(paths[0] ?? '')).mode & 0o7777).toBe(0o755);
     expect((await lstat(paths[1] ?? '')).mode & 0o7777).toBe(0o444);
     expect((await lstat(cache.directory)).mode & 0o777).toBe(0o755);
@@ -45,14 +62,23 @@ describe('createReadOnlyFileCache', () => {
   });
 
   test.each<[string, (path: string) => Promise<unknown>]>([
-    ['other content', (path) => chmod(path, 0o644).then(() => writeFile(path, 'evil')).then(() => chmod(path, 0o444))],
-    ['content of the same length and times', async (path) => {
-      const { atime, mtime } = await lstat(path);
-      await chmod(path, 0o644);
-      await writeFile(path, 'TEXT');
-      await chmod(path, 0o444);
-      await utimes(path, atime, mtime);
-    }],
+    [
+      'other content',
+      (path) =>
+        chmod(path, 0o644)
+          .then(() => writeFile(path, 'evil'))
+          .then(() => chmod(path, 0o444)),
+    ],
+    [
+      'content of the same length and times',
+      async (path) => {
+        const { atime, mtime } = await lstat(path);
+        await chmod(path, 0o644);
+        await writeFile(path, 'TEXT');
+        await chmod(path, 0o444);
+        await utimes(path, atime, mtime);
+      },
+    ],
     ['another mode', (path) => chmod(path, 0o666)],
     ['a symbolic link', (path) => rm(path).then(() => symlink('/etc/shadow', path))],
     ['nothing', (path) => rm(path)],
@@ -70,8 +96,12 @@ describe('createReadOnlyFileCache', () => {
 
   test('content that is not what its hash says is refused, and nothing stays', async () => {
     const cache = create();
-    await expect(cache.materialise({ ...file('text'), sha256: sha256('other') })).rejects.toMatchObject({ code: 'FILE_REFUSED' });
-    await expect(cache.materialise({ ...file('x'), content: { path: join(homeDir, 'missing') } })).rejects.toMatchObject({ code: 'FILE_NOT_FOUND' });
+    await expect(cache.materialise({ ...file('text'), sha256: sha256('other') })).rejects.toMatchObject({
+      code: 'FILE_REFUSED',
+    });
+    await expect(
+      cache.materialise({ ...file('x'), content: { path: join(homeDir, 'missing') } }),
+    ).rejects.toMatchObject({ code: 'FILE_NOT_FOUND' });
     expect(await readdir(cache.directory)).toEqual([]);
   });
 

@@ -35,7 +35,7 @@ function frame(text: string | Buffer, type = 1): Buffer {
   return Buffer.concat([header, payload]);
 }
 
-function open(head = Buffer.alloc(0)) {
+function open(head: Buffer = Buffer.alloc(0)) {
   const socket = new FakeSocket();
   const diagnostics = createDiagnosticsTail();
   const channel = createStdioChannel({ socket, head, diagnostics });
@@ -101,7 +101,9 @@ describe('createStdioChannel', () => {
     socket.push(frame('bye'));
     socket.push(null);
     await sleep(10);
-    await new Promise<void>((resolve, reject) => channel.write('too late', (error) => (error ? reject(error) : resolve())));
+    await new Promise<void>((resolve, reject) =>
+      channel.write('too late', (error) => (error ? reject(error) : resolve())),
+    );
     expect(await read(channel)).toBe('bye');
   });
 

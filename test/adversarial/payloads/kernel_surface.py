@@ -401,6 +401,15 @@ add('write /sys/power/state', lambda: opened('/sys/power/state', os.O_WRONLY))
 add('open /sys/kernel/debug', lambda: len(os.listdir('/sys/kernel/debug')))
 add('open /sys/kernel/tracing', lambda: len(os.listdir('/sys/kernel/tracing')))
 
+
+
+@action('register a pressure trigger')
+def _():
+    """Of the whole machine: the kernel would tell us when others wait for memory."""
+    write('/proc/pressure/memory', b'some 200000 2000000\0')
+
+
+add('watch the pressure on the machine', lambda: content('/proc/pressure/memory'))
 # 23 shocker -----------------------------------------------------------------------------------------------------------------
 
 
@@ -610,9 +619,9 @@ for _directory in ('/', '/etc', '/usr', '/usr/local/bin', '/run', '/var', '/var/
 for _file in ('/etc/hosts', '/etc/passwd', '/etc/group', '/etc/resolv.conf', '/etc/hostname', '/etc/shadow', '/etc/ld.so.preload', '/usr/bin/python3.11'):
     add('append to ' + _file, lambda path=_file: opened(path, os.O_WRONLY | os.O_APPEND))
 add('rename /etc/hostname', lambda: os.rename('/etc/hostname', '/etc/hostname2'))
-add('unlink /bin/true', lambda: os.unlink('/usr/bin/true'))
 add('chmod /bin/true', lambda: os.chmod('/usr/bin/true', 0o777))
 add('utime /bin/true', lambda: os.utime('/usr/bin/true', (0, 0)))
+add('unlink /bin/true', lambda: os.unlink('/usr/bin/true'))
 add('chmod /workspace', lambda: os.chmod('/workspace', 0o700))
 
 # 33 masked ------------------------------------------------------------------------------------------------------------------

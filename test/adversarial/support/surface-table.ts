@@ -167,6 +167,14 @@ export const surface: readonly SurfaceGroup[] = [
   },
   // Empty: nothing is mounted there.
   { case: 22, name: 'kernel-admin', expected: ['ok:0', 'ENOENT', 'EACCES'], actions: ['open /sys/kernel/debug', 'open /sys/kernel/tracing'] },
+  // Not namespaced: what it tells is how busy the neighbours are.
+  {
+    case: 22,
+    name: 'pressure',
+    expected: ['EACCES', 'EPERM', 'ENOENT', 'EROFS', 'EOPNOTSUPP'],
+    actions: ['register a pressure trigger'],
+  },
+  { case: 34, name: 'pressure', expected: ['ok:empty', 'EACCES', 'ENOENT', 'EOPNOTSUPP'], actions: ['watch the pressure on the machine'] },
   { case: 23, name: 'shocker', expected: refused, actions: ['name_to_handle_at', 'open_by_handle_at inode 2 of the host'] },
   {
     case: 24,

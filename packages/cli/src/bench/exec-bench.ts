@@ -3,8 +3,8 @@ import { messageOf } from '../output.ts';
 import { createEngineApi, type EngineApi } from './engine-api.ts';
 import { apiCold, apiExec, clientExec, clientRun, findClient } from './engine-subjects.ts';
 import { type Figure, hostMemory, runnerMemory, throughput } from './figures.ts';
-import { describeMachine, describeVersions, type Machine } from './machine.ts';
-import { nanoclawCold, nanoclawExec } from './nanoclaw-subjects.ts';
+import { describeMachine, describeNoise, describeVersions, type Machine } from './machine.ts';
+import { nanoclawCold, nanoclawExec, nanoclawRun } from './nanoclaw-subjects.ts';
 import { type Ratio, toRatios } from './ratios.ts';
 import { measureInterleaved, type Subject } from './rounds.ts';
 import type { BenchResult, Samples } from './samples.ts';
@@ -23,6 +23,8 @@ export interface ExecBench {
   readonly results: readonly BenchResult[];
   readonly figures: readonly Figure[];
   readonly ratios: readonly Ratio[];
+  /** What makes the absolute times worth less. */
+  readonly warnings: readonly string[];
   readonly notRun: readonly { readonly subject: string; readonly reason: string }[];
   readonly samples: ReadonlyMap<string, Samples>;
   readonly notes: ReadonlyMap<string, string>;
@@ -52,8 +54,9 @@ export async function runExecBench({
     const subjects: Subject[] = [nanoclawExec(sandbox)];
     if (client) subjects.push(clientExec(sandbox.containerId, client.env));
     if (api) subjects.push(apiExec(api, sandbox.containerId, client ? 'engine-api-exec' : 'engine-exec'));
-    subjects.push(...nanoclawCold(runtime, image));
+    subjects.push(nanoclawCold(runtime, image));
     if (api) subjects.push(await apiCold(api, sandbox.containerId));
+    subjects.push(nanoclawRun(runtime, image));
     if (client) subjects.push(clientRun(image, client.env));
     if (!client)
       notRun.push({ subject: 'engine-cli-run', reason: 'no docker client on PATH; engine-exec goes through the API' });
@@ -81,6 +84,7 @@ export async function runExecBench({
       results,
       figures,
       ratios: toRatios(results),
+      warnings: describeNoise(machine),
       notRun,
       samples: new Map([...measured].map(([{ subject }, samples]) => [subject, samples])),
       notes: new Map(subjects.map(({ subject, note }) => [subject, note])),

@@ -21,6 +21,14 @@ export function describeMachine(): Machine {
   };
 }
 
+/** Other work makes every absolute figure worse; what is left is the ratio of subjects that it hit alike. */
+export function describeNoise({ loadBefore, cpuCount }: Machine): string[] {
+  if (loadBefore <= cpuCount / 2) return [];
+  return [
+    `The machine was busy before anything was measured (load ${loadBefore} on ${cpuCount} CPUs): take ratios, never absolute times.`,
+  ];
+}
+
 export function describeVersions(
   capabilities: RuntimeCapabilities,
   client: string | undefined,

@@ -19,42 +19,39 @@ export function nanoclawExec(sandbox: Sandbox): Subject {
   };
 }
 
-/**
- * From nothing to a sandbox that is verified and ready, in a process that has started one before. The whole way of a command
- * (start, command, destruction) is measured beside it, as the counterpart of `docker run --rm`.
- */
-export function nanoclawCold(runtime: SandboxRuntime, image: string): readonly [Subject, Subject] {
-  const wholeMs: number[] = [];
-  const cold: Subject = {
+/** From nothing to a sandbox that is verified and ready, in a process that has started one before. */
+export function nanoclawCold(runtime: SandboxRuntime, image: string): Subject {
+  return {
     scenario: 'cold-start',
     subject: 'nanoclaw-cold',
     runtime: runtime.name,
     note: 'createSandbox(): create, attach, compare, start, verify from inside',
     perRound: 1,
     measure: async () => {
-      const startedMs = performance.now();
-      const sandbox = await createSandbox({ runtime, image });
-      const readyMs = performance.now();
+      let sandbox: Sandbox | undefined;
       try {
-        await sandbox.exec(['true']);
+        return await timed(async () => {
+          sandbox = await createSandbox({ runtime, image });
+        });
       } finally {
-        await sandbox.destroy();
-        wholeMs.push(performance.now() - startedMs);
+        await sandbox?.destroy();
       }
-      return readyMs - startedMs;
     },
   };
-  const whole: Subject = {
+}
+
+/** The whole way of one command, as the counterpart of `docker run --rm`. */
+export function nanoclawRun(runtime: SandboxRuntime, image: string): Subject {
+  return {
     scenario: 'run',
     subject: 'nanoclaw-run',
     runtime: runtime.name,
-    note: 'the same, with one command and until the container is gone',
+    note: 'createSandbox(), one command, destroyed and gone',
     perRound: 1,
-    // Measured by the subject before it (or after it, in rounds that go backwards).
-    measure: () => {
-      const ms = wholeMs.shift();
-      return ms === undefined ? Promise.reject(new Error('nothing was measured')) : Promise.resolve(ms);
-    },
+    measure: () =>
+      timed(async () => {
+        await using sandbox = await createSandbox({ runtime, image });
+        await sandbox.exec(['true']);
+      }),
   };
-  return [cold, whole];
 }

@@ -13,6 +13,7 @@ export function formatReport({
   results,
   figures,
   ratios,
+  warnings,
   notRun,
   samples,
   notes,
@@ -47,6 +48,7 @@ export function formatReport({
       ],
       '  ',
     ),
+    ...warnings,
     ...notRun.map(({ subject, reason }) => `not run: ${subject}: ${reason}`),
   ].join('\n');
 }

@@ -28,7 +28,7 @@ export function addBench(program: Command, cli: Cli): void {
     .option('--image <reference>', 'image to run in (or NANOCLAW_IMAGE)')
     .option('--iterations <number>', 'interleaved rounds', '50')
     .option('--out <file>', 'also write the JSON to a file')
-    .option('--json', 'print {machine, versions, results, figures, ratios, notRun}')
+    .option('--json', 'print {machine, versions, results, figures, ratios, warnings, notRun}')
     .option('--verbose', 'write a log to stderr')
     .addHelpText('after', more)
     .action((flags: BenchFlags) => begin(cli, 'bench', flags, () => benchExec(flags, cli)));
@@ -64,8 +64,8 @@ async function benchExec(flags: BenchFlags, cli: Cli): Promise<number> {
   return 0;
 }
 
-function toJson({ machine, versions, results, figures, ratios, notRun }: ExecBench): object {
-  return { machine, versions, measuredAt: new Date().toISOString(), results, figures, ratios, notRun };
+function toJson({ machine, versions, results, figures, ratios, warnings, notRun }: ExecBench): object {
+  return { machine, versions, measuredAt: new Date().toISOString(), results, figures, ratios, warnings, notRun };
 }
 
 /** A line on stderr that changes on a terminal, one every ten seconds elsewhere. */

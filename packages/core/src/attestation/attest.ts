@@ -1,4 +1,5 @@
 import { createError } from '../errors/nanoclaw-error.ts';
+import { controlSupport } from '../runtime/control-support.ts';
 import { controlNames } from '../runtime/controls.ts';
 import { printable } from '../text.ts';
 import type { Attestation, AttestedControl, CheckContext } from './attestation.ts';
@@ -35,12 +36,13 @@ export function attest(context: CheckContext, runtime: string, runnerVersion: st
     kernel: printable(context.report.kernel, 128),
     attestedAt: new Date().toISOString(),
     controls,
+    warnings: context.capabilities.warnings,
   };
 }
 
 function attestControl(control: AttestedControl['control'], context: CheckContext): AttestedControl {
   const { spec, capabilities } = context;
-  const support = capabilities.controls[control];
+  const support = controlSupport(capabilities, spec.isolation, control);
   const relaxed = spec.relaxed.includes(control);
   const evidence = support.supported ? support.evidence : 'none';
   const check = evidence === 'inside' ? checks[control] : undefined;

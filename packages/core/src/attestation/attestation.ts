@@ -26,6 +26,8 @@ export interface Attestation {
   readonly kernel: string;
   readonly attestedAt: string;
   readonly controls: readonly AttestedControl[];
+  /** What an operator should know of the engine, e.g. an OCI runtime with known escapes; nothing was refused for it. */
+  readonly warnings: readonly string[];
 }
 
 /** What a check gets to see. */

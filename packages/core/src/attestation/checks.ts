@@ -1,6 +1,7 @@
 import type { ControlName } from '../runtime/controls.ts';
 import type { Check, Finding } from './attestation.ts';
 import { checkMounts, checkScratch } from './mount-checks.ts';
+import { parseMountInfo } from './mount-info.ts';
 
 /** Calls that must fail inside, by the runner's names for them, and the errors that prove a refusal. */
 const refusals: ReadonlySet<string> = new Set(['EPERM', 'ENOSYS', 'EACCES']);
@@ -51,7 +52,8 @@ export const requiredProbes = [
   'tiocsti',
 ] as const;
 
-const openTargets = /^(pipe|socket|anon_inode):|^\/dev\/null$/;
+/** gVisor shows what came with the start as `host:[n]`. */
+const openTargets = /^(pipe|socket|anon_inode|host):|^\/dev\/null$/;
 
 function equal(expected: string | number, found: string | number | null): Finding {
   return {
@@ -93,7 +95,13 @@ export const checks: Partial<Readonly<Record<ControlName, Check>>> = {
       `${mode}, ${allowed.length === 0 ? `${requiredProbes.length} forbidden calls refused` : `allowed ${allowed.join(', ')}`}`,
     );
   },
-  'read-only-root': ({ report }) => equal('EROFS', report.rootWrite),
+  'read-only-root': ({ report }) => {
+    const root = parseMountInfo(report.mountInfo).findLast((entry) => entry.target === '/');
+    const mounted = root?.readOnly ? 'mounted read-only' : 'mounted writable';
+    // EACCES alone proves nothing: a user who isn't root may not write to a writable root either.
+    const refused = report.rootWrite === 'EACCES' ? 'EACCES' : 'EROFS';
+    return equal(`${refused}, mounted read-only`, `${report.rootWrite}, ${mounted}`);
+  },
   scratch: checkScratch,
   mounts: (context) => {
     const mounts = checkMounts(context);

@@ -35,14 +35,6 @@ export interface MountEnvironment {
 
 type World = Required<MountEnvironment>;
 
-/** Sockets that the clients of engines are told to use. */
-function socketsOf(env: NodeJS.ProcessEnv): readonly string[] {
-  return ['DOCKER_HOST', 'CONTAINER_HOST', 'CONTAINERD_ADDRESS'].flatMap((name) => {
-    const path = env[name]?.replace(/^unix:\/\//, '');
-    return path?.startsWith('/') ? [path] : [];
-  });
-}
-
 const realWorld: Omit<World, 'sharesFiles' | 'homes' | 'engineSockets'> = {
   realpath,
   kind: async (path) => {
@@ -77,7 +69,7 @@ export async function resolveMounts(
       },
     );
   }
-  const world: World = { ...realWorld, homes: [homedir()], engineSockets: socketsOf(process.env), ...environment };
+  const world = { ...realWorld, homes: [homedir()], ...environment } as World;
   const homes = await findHomes(world);
   const problems = new ProblemList();
   const resolved: MountSpec[] = [];

@@ -1,5 +1,6 @@
 import { createError } from '../errors/nanoclaw-error.ts';
 import type { RuntimeCapabilities, Unsupported } from '../runtime/capabilities.ts';
+import { controlSupport } from '../runtime/control-support.ts';
 import { type ControlName, controlNames } from '../runtime/controls.ts';
 import type { Policy } from './policy.ts';
 import { unrelaxable } from './relax.ts';
@@ -30,7 +31,7 @@ function missingFor(
   policy: Policy,
   capabilities: RuntimeCapabilities,
 ): Omit<Unsupported, 'supported'> | undefined {
-  const support = capabilities.controls[control];
+  const support = controlSupport(capabilities, policy.isolation, control);
   if (!support.supported) return support;
   if (support.evidence === 'none') {
     return {

@@ -37,10 +37,16 @@ export interface RuntimeCapabilities {
   readonly memoryBytes: number;
   /** Whether paths of our host mean the same to the engine: bind mounts need it. */
   readonly sharesFiles: boolean;
+  /** Sockets on the engine's host that lead to the engine, as absolute paths: nothing that contains one is ever mounted. */
+  readonly engineSockets: readonly string[];
   /** Uids (and gids) that are free for sandboxes on this engine. */
   readonly userRange: { readonly first: number; readonly count: number };
   readonly controls: Readonly<Record<ControlName, ControlSupport>>;
   readonly isolation: Readonly<Record<IsolationLevel, Support>>;
+  /** Controls that are supported or shown otherwise than `controls` says when this isolation is asked for. */
+  readonly isolationControls: Readonly<
+    Partial<Record<IsolationLevel, Readonly<Partial<Record<ControlName, ControlSupport>>>>>
+  >;
   readonly networks: Readonly<Record<NetworkTier, Support>>;
   /** Building images from a Dockerfile. */
   readonly build: Support;

@@ -69,10 +69,11 @@ export async function createSandbox(options: CreateSandboxOptions): Promise<Sand
   const capabilities = await knownCapabilities(guard, signal);
   const capabilitiesMs = performance.now();
   assertSupported(policy, capabilities);
+  for (const warning of capabilities.warnings) logger.warn({ runtime: options.runtime.name }, warning);
   const [image, runner, mounts] = await Promise.all([
     guard.ensureImage(source, { signal, onProgress: options.onProgress }),
     runnerFile(capabilities.architecture),
-    resolveMounts(policy.mounts, { sharesFiles: capabilities.sharesFiles }),
+    resolveMounts(policy.mounts, capabilities),
   ]);
   const imageMs = performance.now();
   keepSwept(guard);

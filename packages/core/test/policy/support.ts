@@ -46,6 +46,8 @@ export function capabilitiesOf(changes: Partial<RuntimeCapabilities> = {}): Runt
     cpuCount: 2,
     memoryBytes: 8 * 2 ** 30,
     sharesFiles: true,
+    engineSockets: [],
+    isolationControls: {},
     userRange: { first: 100_000, count: 1_000 },
     controls: controls as RuntimeCapabilities['controls'],
     isolation: { 'shared-kernel': supported, 'user-namespace': supported, gvisor: supported, microvm: supported },

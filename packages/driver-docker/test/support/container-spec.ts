@@ -18,7 +18,16 @@ export const noImage: ImageInfo = {
   reference: 'test:1',
   digest: `sha256:${'a'.repeat(64)}`,
   platform: { os: 'linux', architecture: 'amd64' },
-  config: { env: [], volumes: [], user: '', workdir: '', entrypoint: [], command: [], hasHealthcheck: false, labels: {} },
+  config: {
+    env: [],
+    volumes: [],
+    user: '',
+    workdir: '',
+    entrypoint: [],
+    command: [],
+    hasHealthcheck: false,
+    labels: {},
+  },
   sizeBytes: 1,
 };
 

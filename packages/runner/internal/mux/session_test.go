@@ -50,8 +50,6 @@ func TestEchoThroughManyWindows(t *testing.T) {
 	id := h.Open(map[string]any{"kind": "echo"})
 	sent := bytes.Repeat([]byte("0123456789abcdef"), 16_384) // 256 KiB
 	go func() {
-		window := make(chan struct{}, 1)
-		window <- struct{}{}
 		for i := 0; i < len(sent); i += 8192 { // what is echoed was consumed
 			h.SendRaw(wire.Append(nil, wire.Data, id, 0, sent[i:i+8192]))
 			time.Sleep(2 * time.Millisecond)
@@ -184,9 +182,11 @@ func TestStalledOutput(t *testing.T) {
 			t.Fatal("input isn't read while the output stalls")
 		}
 	}
-	for i := 0; i < 100; i++ { // 18 bytes of answer each: far more than may wait
-		send(bytes.Repeat(wire.Append(nil, wire.Ping, 0, 0, []byte("12345678")), 1000))
-	}
+	go func() {
+		for i := 0; i < 100; i++ { // 18 bytes of answer each: far more than may wait
+			send(bytes.Repeat(wire.Append(nil, wire.Ping, 0, 0, []byte("12345678")), 1000))
+		}
+	}()
 	select {
 	case err := <-ended:
 		if err == nil || !strings.Contains(err.Error(), "stopped reading") {
@@ -201,8 +201,7 @@ func TestGoodbyeIsTheLastFrame(t *testing.T) {
 	h := hosttest.Start(t, mux.Options{Kinds: kinds})
 	h.Session.Goodbye("lifetime", time.Second)
 	h.Send(wire.Ping, 0, 0, []byte("12345678"))
-	id := h.Open(map[string]any{"kind": "nonsense"})
-	_ = id
+	h.Open(map[string]any{"kind": "nonsense"})
 	if frame := h.Next(0); frame.Type != wire.Goodbye || string(frame.Payload) != `{"reason":"lifetime"}` {
 		t.Fatalf("0x%x %s", frame.Type, frame.Payload)
 	}
