@@ -12,6 +12,7 @@ import {
 import { compareVersions } from './docker-api.ts';
 import type { DockerEndpoint } from './docker-connect.ts';
 import type { DockerEngine } from './docker-engine.ts';
+import { member } from './docker-json-lines.ts';
 
 export interface DockerCapabilityOptions {
   /** The OCI runtime that containers are asked to run under; `undefined` is the engine's default. */
@@ -76,6 +77,22 @@ const gvisorControls: Partial<Record<ControlName, ControlSupport>> = {
   devices: { supported: true, evidence: 'engine' },
 };
 
+/**
+ * What gVisor, a kernel of its own, does not show from inside: its `/proc` and `/sys` have no limits, masks or mount flags. The
+ * limits are the host's cgroup around all of it, which the engine set.
+ */
+const gvisorEvidence: Partial<Record<ControlName, Evidence>> = {
+  'no-new-privileges': 'engine',
+  scratch: 'engine',
+  'masked-paths': 'engine',
+  memory: 'engine',
+  swap: 'engine',
+  cpu: 'engine',
+  'cpu-shares': 'engine',
+  pids: 'engine',
+  'cgroup-namespace': 'engine',
+};
+
 /** Says what an engine enforces, from what it tells about itself. */
 export function toDockerCapabilities(
   engine: DockerEngine,
@@ -94,7 +111,7 @@ export function toDockerCapabilities(
     sharesFiles: engine.sharesFiles,
     engineSockets: endpoint.transport.kind === 'unix' ? [endpoint.transport.path] : [],
     userRange: isRemapped(engine) ? { first: 20_000, count: 40_000 } : { first: 1_879_048_192, count: 65_536 },
-    controls: toControls(engine, isolation['shared-kernel']),
+    controls: toControls(engine, isolation['shared-kernel'], options),
     isolation,
     isolationControls: { gvisor: gvisorControls },
     networks: {
@@ -107,9 +124,7 @@ export function toDockerCapabilities(
     build: supported,
     engineMounts: toEngineMounts(engine),
     engineInterfaces: [],
-    engineDevices: ['null', 'zero', 'full', 'random', 'urandom', 'tty', 'ptmx', 'pts/ptmx'].map(
-      (name) => `/dev/${name}`,
-    ),
+    engineDevices: toEngineDevices(options),
     warnings: toWarnings(engine, endpoint, options),
   };
 }
@@ -122,8 +137,13 @@ export function podmanRefusal(version: string | undefined): Unsupported {
   );
 }
 
-function toControls(engine: DockerEngine, runtime: Support): Record<ControlName, ControlSupport> {
+function toControls(
+  engine: DockerEngine,
+  runtime: Support,
+  options: DockerCapabilityOptions,
+): Record<ControlName, ControlSupport> {
   const { info } = engine;
+  const gvisor = options.ociRuntime === gvisorRuntime;
   const limits: Partial<Record<ControlName, boolean>> = {
     memory: info.MemoryLimit === true,
     swap: info.SwapLimit === true,
@@ -142,7 +162,13 @@ function toControls(engine: DockerEngine, runtime: Support): Record<ControlName,
       );
     }
     if (control === 'isolation' && !runtime.supported) return runtime;
-    return { supported: true, evidence: evidence[control] };
+    if (gvisor && control === 'seccomp' && !takesSeccomp(info.Runtimes?.[gvisorRuntime])) {
+      return unsupported(
+        'gVisor ignores seccomp profiles: the sandbox makes its system calls to a kernel of its own.',
+        'Register runsc with --oci-seccomp, or relax seccomp by name: the wall is gVisor itself.',
+      );
+    }
+    return { supported: true, evidence: (gvisor ? gvisorEvidence[control] : undefined) ?? evidence[control] };
   };
   return Object.fromEntries(controlNames.map((name) => [name, support(name)])) as Record<ControlName, ControlSupport>;
 }
@@ -287,6 +313,20 @@ function toEngineMounts({ info }: DockerEngine): EngineMount[] {
     mount('/etc/hosts', []),
     mount('/etc/resolv.conf', []),
   ];
+}
+
+function toEngineDevices({ ociRuntime }: DockerCapabilityOptions): string[] {
+  const common = ['null', 'zero', 'full', 'random', 'urandom', 'tty', 'ptmx', 'pts/ptmx'];
+  // gVisor's own, of its own kernel.
+  const gvisor = ociRuntime === gvisorRuntime ? ['fuse', 'net/tun'] : [];
+  return [...common, ...gvisor].map((name) => `/dev/${name}`);
+}
+
+function takesSeccomp(runtime: unknown): boolean {
+  const found = member(runtime, 'runtimeArgs');
+  return (
+    Array.isArray(found) && found.some((argument) => argument === '--oci-seccomp' || argument === '--oci-seccomp=true')
+  );
 }
 
 function toWarnings(engine: DockerEngine, endpoint: DockerEndpoint, { ociRuntime }: DockerCapabilityOptions): string[] {

@@ -120,6 +120,17 @@ describe('toDockerCapabilities', () => {
     expect(userRange.first).toBe(20_000);
   });
 
+  test("under runsc, what gVisor does not show is the engine's to prove, and seccomp is not claimed", () => {
+    const { controls, engineDevices, isolation } = capabilities(engine({ Runtimes: { runsc: {} } }), 'runsc');
+    expect(isolation.gvisor.supported).toBe(true);
+    expect(controls.seccomp).toMatchObject({ supported: false, cure: expect.stringContaining('relax seccomp') });
+    expect(controls.memory).toEqual({ supported: true, evidence: 'engine' });
+    expect(controls.user).toEqual({ supported: true, evidence: 'inside' });
+    expect(engineDevices).toContain('/dev/net/tun');
+    const filtered = capabilities(engine({ Runtimes: { runsc: { runtimeArgs: ['--oci-seccomp'] } } }), 'runsc');
+    expect(filtered.controls.seccomp.supported).toBe(true);
+  });
+
   test('an OCI runtime that is not registered supports no isolation', () => {
     const { isolation, controls } = capabilities(engine(), 'crun');
     expect(isolation['shared-kernel']).toMatchObject({

@@ -21,7 +21,7 @@ export interface MountEnvironment {
   readonly sharesFiles: boolean;
   /** Homes whose credentials are kept out, beside `/root` and those in `/home` and `/Users`. Default: the user's own. */
   readonly homes?: readonly string[];
-  /** Absolute paths of engines' sockets beside the usual ones. Default: those that the environment names. */
+  /** Absolute paths of engines' sockets beside the usual ones; the driver reports them. Default: none. */
   readonly engineSockets?: readonly string[];
   /** The path without symbolic links; rejects with `ENOENT` where there is nothing. */
   readonly realpath?: (path: string) => Promise<string>;
@@ -35,7 +35,8 @@ export interface MountEnvironment {
 
 type World = Required<MountEnvironment>;
 
-const realWorld: Omit<World, 'sharesFiles' | 'homes' | 'engineSockets'> = {
+const realWorld: Omit<World, 'sharesFiles' | 'homes'> = {
+  engineSockets: [],
   realpath,
   kind: async (path) => {
     const found = await stat(path).catch(() => undefined);
@@ -69,7 +70,7 @@ export async function resolveMounts(
       },
     );
   }
-  const world = { ...realWorld, homes: [homedir()], ...environment } as World;
+  const world: World = { ...realWorld, homes: [homedir()], ...environment };
   const homes = await findHomes(world);
   const problems = new ProblemList();
   const resolved: MountSpec[] = [];

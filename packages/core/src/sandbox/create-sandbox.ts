@@ -73,7 +73,10 @@ export async function createSandbox(options: CreateSandboxOptions): Promise<Sand
   const [image, runner, mounts] = await Promise.all([
     guard.ensureImage(source, { signal, onProgress: options.onProgress }),
     runnerFile(capabilities.architecture),
-    resolveMounts(policy.mounts, capabilities),
+    resolveMounts(policy.mounts, {
+      sharesFiles: capabilities.sharesFiles,
+      engineSockets: capabilities.engineSockets,
+    }),
   ]);
   const imageMs = performance.now();
   keepSwept(guard);

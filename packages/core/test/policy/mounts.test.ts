@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, realpath, rm, symlink, writeFile } from 'node:fs/promis
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { resolveMounts } from '../../src/policy/mounts.ts';
 import { rejectionOf } from './support.ts';
 
@@ -80,15 +80,6 @@ describe('sources', () => {
     await writeFile(join(root, 'data/deep/podman.sock'), '');
     expect((await rejectionOf(resolveMounts([mount('data/deep')], environment()))).message).toContain('podman.sock');
     await rm(join(root, 'data/deep/podman.sock'));
-  });
-
-  test("143: the engine's socket is the one that the environment names", async () => {
-    vi.stubEnv('DOCKER_HOST', `unix://${join(root, 'data/deep/any-name')}`);
-    try {
-      expect((await rejectionOf(resolveMounts([mount('data')], environment()))).message).toContain("engine's socket");
-    } finally {
-      vi.unstubAllEnvs();
-    }
   });
 
   test('every problem is told at once, and nothing is created', async () => {
