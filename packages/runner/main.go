@@ -53,6 +53,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "nanoclaw-runner takes no arguments: it speaks the NanoClaw protocol on its stdin and stdout")
 		os.Exit(exitUsage)
 	}
+	execs.SealDescriptors()
 	report.CaptureEnvironment()
 	os.Clearenv()
 	terminate := catchSignals()

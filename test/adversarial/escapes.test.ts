@@ -2,8 +2,9 @@ import { lstat, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/pro
 import { join } from 'node:path';
 import { createSandbox, type Sandbox } from '@nanoclaw/core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { describeEngine, testImages } from '../support/engine.ts';
+import { describeEngine, dockerHost, testImages } from '../support/engine.ts';
 import { assertUsable, expectRefused, failure, Lab, payloads, pids, runPayload, sleep } from './support/lab.ts';
+import { killFromOutside } from './support/unhardened.ts';
 
 const everySignal = Array.from({ length: 64 }, (_, index) => index + 1).filter((signal) => signal !== 15);
 const python = (script: string): string[] => ['python3', '-B', '-c', script];
@@ -60,17 +61,25 @@ describeEngine('ways out of a sandbox', () => {
   });
 
   describe('13 freezing and starving PID 1', () => {
-    it('answers and kills in time though its scheduling was taken from it', async () => {
-      await using starved = await lab.sandbox();
-      const began = performance.now();
-      const outcome = await starved.exec(['python3', '-B', `${payloads}/starve.py`, 'cpu'], { timeoutMs: 2_000 }).then(
-        (result) => result.timedOut,
-        (error: { code: string }) => error.code,
-      );
-      // The runner may be too slow by then; the host is not: 5 s after the deadline it ends the sandbox.
-      expect([true, 'SANDBOX_GONE']).toContain(outcome);
-      expect(performance.now() - began).toBeLessThan(9_000);
-      if (outcome === true) expect(await pids(starved)).toEqual([1]);
+    it('ends a command in time, and the sandbox too, though a payload took the CPU from PID 1', async () => {
+      const starved = await lab.sandbox();
+      try {
+        const began = performance.now();
+        const outcome = await starved.exec(['python3', '-B', `${payloads}/starve.py`, 'cpu'], { timeoutMs: 2_000 }).then(
+          (result) => result.timedOut,
+          (error: { code: string }) => error.code,
+        );
+        expect(outcome).toBe(true);
+        expect(performance.now() - began).toBeLessThan(3_000);
+        expect(await pids(starved)).toEqual([1]);
+        const destroying = performance.now();
+        await starved.destroy();
+        expect(performance.now() - destroying).toBeLessThan(5_000);
+      } finally {
+        // As root of this host: a test that fails must not leave a hundred processes spinning.
+        await killFromOutside(dockerHost(), starved.containerId);
+        await starved.destroy().catch(() => undefined);
+      }
     });
 
     it('is not held up by a payload that stops every process as soon as it is forked', async () => {
@@ -212,7 +221,7 @@ describeEngine('ways out of a sandbox', () => {
     });
 
     it('has no console, and its terminal is its own', async () => {
-      const { stdout } = await sandbox.exec(['sh', '-c', 'tty; ls /dev/console; ls /dev/pts'], { pty: true });
+      const { stdout } = await sandbox.exec(['sh', '-c', 'tty; ls /dev/console; ls -1 /dev/pts'], { pty: true });
       expect(stdout).toMatch(/^\/dev\/pts\/\d+\r\n/);
       expect(stdout).toContain("cannot access '/dev/console'");
       expect(stdout.split('\r\n').filter((line) => /^\d+$/.test(line))).toHaveLength(1);

@@ -48,12 +48,23 @@ describeEngine('nanoclaw run, interrupted', () => {
     expect(result).toMatchObject({ code: 130, left: [] });
   });
 
+  it('takes signals that come together for one, since terminals and npx both send them', async () => {
+    const result = await run(loop('echo caught; exit 5'), {
+      during: async (child) => {
+        await says(child.stdout, 'ready');
+        for (let repeat = 0; repeat < 3; repeat += 1) child.kill('SIGINT');
+      },
+    });
+    expect(result).toMatchObject({ code: 5, left: [] });
+  });
+
   it('a second SIGINT destroys the sandbox at once: 130', async () => {
     const result = await run(loop(''), {
       during: async (child) => {
         await says(child.stdout, 'ready');
         child.kill('SIGINT');
         await says(child.stderr, 'once more');
+        await new Promise((resolve) => setTimeout(resolve, 300));
         child.kill('SIGINT');
       },
     });
@@ -103,6 +114,7 @@ describeEngine('nanoclaw run, interrupted', () => {
         await new Promise((resolve) => setTimeout(resolve, 500));
         child.kill('SIGINT');
         await says(child.stderr, 'once more');
+        await new Promise((resolve) => setTimeout(resolve, 300));
         child.kill('SIGINT');
         await once(child, 'exit');
         child.stdout?.resume();

@@ -103,7 +103,7 @@ describe('the packages, packed', () => {
       const args = ['run', '--image', testImages.busybox, '--', 'echo', 'from the package'];
       const { stdout } = await execute(join(project, 'node_modules', '.bin', 'nanoclaw'), args, {
         cwd: project,
-        env: { ...env, PATH: `${join(process.execPath, '..')}:${env.PATH ?? ''}` },
+        env: { ...env, PATH: `${join(process.execPath, '..')}:${process.env.PATH ?? ''}` },
       });
       expect(stdout).toBe('from the package\n');
     });

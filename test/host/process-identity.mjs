@@ -13,7 +13,10 @@ export function isRunning(record) {
   if (!record) return false;
   const stat = readStat(record.pid);
   if (!stat || stat.state === 'Z' || stat.startTime !== record.startTime) return false;
-  return record.marker === undefined || commandLine(record.pid).some((argument) => argument.includes(record.marker));
+  if (record.marker === undefined) return true;
+  const argv = commandLine(record.pid);
+  // Empty for a moment while it calls exec; pid and start time say that it is the one.
+  return argv.every((argument) => argument === '') || argv.some((argument) => argument.includes(record.marker));
 }
 
 /** Signals the recorded process if it still is the one; answers whether it was. */

@@ -43,12 +43,8 @@ function recordedNode() {
 function runWith(node) {
   const child = spawn(node, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], { stdio: 'inherit' });
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'];
-  for (const signal of signals) {
-    process.on(signal, () => {
-      // A terminal's Ctrl-C reaches the whole process group by itself; twice would count as two.
-      if (signal === 'SIGTERM' || signal === 'SIGHUP' || !process.stdin.isTTY) child.kill(signal);
-    });
-  }
+  // A terminal's Ctrl-C reaches the child by itself too; it takes two so close together for one.
+  for (const signal of signals) process.on(signal, () => child.kill(signal));
   child.on('error', (error) => fail(`${node} can't be started: ${error.message}. Run \`npm start\` again.`));
   child.on('exit', (code, signal) => {
     if (signal === null) process.exit(code);

@@ -54,44 +54,34 @@ const evidence = {
   removal: 'engine',
 } as const satisfies Record<ControlName, Evidence>;
 
-/**
- * gVisor answers system calls itself. What the engine does from outside (cgroups) can't be seen from inside it, and some things
- * it takes and ignores (tried with runsc 20221219).
- */
-const gvisorControls: Partial<Record<ControlName, ControlSupport>> = {
-  seccomp: unsupported(
-    "gVisor answers system calls with a kernel of its own and ignores the container's seccomp profile.",
-    'Where that kernel is meant to stand in its place, say so: relax: [seccomp].',
-  ),
-  scratch: unsupported(
-    'gVisor bounds a tmpfs in bytes, but ignores its inode limit and its nosuid and nodev flags.',
-    'Where the size and the memory limit are enough, say so: relax: [scratch].',
-  ),
-  memory: { supported: true, evidence: 'engine' },
-  swap: { supported: true, evidence: 'engine' },
-  cpu: { supported: true, evidence: 'engine' },
-  'cpu-shares': { supported: true, evidence: 'engine' },
-  pids: { supported: true, evidence: 'engine' },
-  'cgroup-namespace': { supported: true, evidence: 'engine' },
-  'masked-paths': { supported: true, evidence: 'engine' },
-  devices: { supported: true, evidence: 'engine' },
-};
+/** What the engine sets from outside and gVisor, a kernel of its own, does not show from inside. */
+const shownByEngine = { supported: true, evidence: 'engine' } as const satisfies ControlSupport;
 
-/**
- * What gVisor, a kernel of its own, does not show from inside: its `/proc` and `/sys` have no limits, masks or mount flags. The
- * limits are the host's cgroup around all of it, which the engine set.
- */
-const gvisorEvidence: Partial<Record<ControlName, Evidence>> = {
-  'no-new-privileges': 'engine',
-  scratch: 'engine',
-  'masked-paths': 'engine',
-  memory: 'engine',
-  swap: 'engine',
-  cpu: 'engine',
-  'cpu-shares': 'engine',
-  pids: 'engine',
-  'cgroup-namespace': 'engine',
-};
+/** How gVisor differs from a shared kernel; what it takes and ignores was tried with runsc 20221219. */
+function toGvisorControls(info: DockerEngine['info']): Partial<Record<ControlName, ControlSupport>> {
+  return {
+    ...(takesSeccomp(info.Runtimes?.[gvisorRuntime])
+      ? {}
+      : {
+          seccomp: unsupported(
+            'gVisor answers system calls with a kernel of its own and ignores seccomp profiles.',
+            'Register runsc with --oci-seccomp, or say that its kernel is meant to stand in their place: relax: [seccomp].',
+          ),
+        }),
+    scratch: unsupported(
+      'gVisor bounds a tmpfs in bytes, but ignores its inode limit and its nosuid and nodev flags.',
+      'Where the size and the memory limit are enough, say so: relax: [scratch].',
+    ),
+    memory: shownByEngine,
+    swap: shownByEngine,
+    cpu: shownByEngine,
+    'cpu-shares': shownByEngine,
+    pids: shownByEngine,
+    'cgroup-namespace': shownByEngine,
+    'masked-paths': shownByEngine,
+    devices: shownByEngine,
+  };
+}
 
 /** Says what an engine enforces, from what it tells about itself. */
 export function toDockerCapabilities(
@@ -113,7 +103,7 @@ export function toDockerCapabilities(
     userRange: isRemapped(engine) ? { first: 20_000, count: 40_000 } : { first: 1_879_048_192, count: 65_536 },
     controls: toControls(engine, isolation['shared-kernel'], options),
     isolation,
-    isolationControls: { gvisor: gvisorControls },
+    isolationControls: { gvisor: toGvisorControls(info) },
     networks: {
       none: supported,
       fenced: unsupported(
@@ -124,7 +114,9 @@ export function toDockerCapabilities(
     build: supported,
     engineMounts: toEngineMounts(engine),
     engineInterfaces: [],
-    engineDevices: toEngineDevices(options),
+    engineDevices: ['null', 'zero', 'full', 'random', 'urandom', 'tty', 'ptmx', 'pts/ptmx'].map(
+      (name) => `/dev/${name}`,
+    ),
     warnings: toWarnings(engine, endpoint, options),
   };
 }
@@ -143,7 +135,7 @@ function toControls(
   options: DockerCapabilityOptions,
 ): Record<ControlName, ControlSupport> {
   const { info } = engine;
-  const gvisor = options.ociRuntime === gvisorRuntime;
+  const gvisor = options.ociRuntime === gvisorRuntime ? toGvisorControls(info) : {};
   const limits: Partial<Record<ControlName, boolean>> = {
     memory: info.MemoryLimit === true,
     swap: info.SwapLimit === true,
@@ -162,13 +154,7 @@ function toControls(
       );
     }
     if (control === 'isolation' && !runtime.supported) return runtime;
-    if (gvisor && control === 'seccomp' && !takesSeccomp(info.Runtimes?.[gvisorRuntime])) {
-      return unsupported(
-        'gVisor ignores seccomp profiles: the sandbox makes its system calls to a kernel of its own.',
-        'Register runsc with --oci-seccomp, or relax seccomp by name: the wall is gVisor itself.',
-      );
-    }
-    return { supported: true, evidence: (gvisor ? gvisorEvidence[control] : undefined) ?? evidence[control] };
+    return gvisor[control] ?? { supported: true, evidence: evidence[control] };
   };
   return Object.fromEntries(controlNames.map((name) => [name, support(name)])) as Record<ControlName, ControlSupport>;
 }
@@ -313,13 +299,6 @@ function toEngineMounts({ info }: DockerEngine): EngineMount[] {
     mount('/etc/hosts', []),
     mount('/etc/resolv.conf', []),
   ];
-}
-
-function toEngineDevices({ ociRuntime }: DockerCapabilityOptions): string[] {
-  const common = ['null', 'zero', 'full', 'random', 'urandom', 'tty', 'ptmx', 'pts/ptmx'];
-  // gVisor's own, of its own kernel.
-  const gvisor = ociRuntime === gvisorRuntime ? ['fuse', 'net/tun'] : [];
-  return [...common, ...gvisor].map((name) => `/dev/${name}`);
 }
 
 function takesSeccomp(runtime: unknown): boolean {

@@ -120,13 +120,16 @@ describe('toDockerCapabilities', () => {
     expect(userRange.first).toBe(20_000);
   });
 
-  test("under runsc, what gVisor does not show is the engine's to prove, and seccomp is not claimed", () => {
-    const { controls, engineDevices, isolation } = capabilities(engine({ Runtimes: { runsc: {} } }), 'runsc');
-    expect(isolation.gvisor.supported).toBe(true);
-    expect(controls.seccomp).toMatchObject({ supported: false, cure: expect.stringContaining('relax seccomp') });
-    expect(controls.memory).toEqual({ supported: true, evidence: 'engine' });
-    expect(controls.user).toEqual({ supported: true, evidence: 'inside' });
-    expect(engineDevices).toContain('/dev/net/tun');
+  test('under gVisor, whether asked for by isolation or by runtime, only what it shows or the engine proves is claimed', () => {
+    const runsc = engine({ Runtimes: { runc: {}, runsc: {} } });
+    const asked = capabilities(runsc).isolationControls.gvisor ?? {};
+    const chosen = capabilities(runsc, 'runsc').controls;
+    for (const controls of [asked, chosen]) {
+      expect(controls.seccomp).toMatchObject({ supported: false, cure: expect.stringContaining('relax: [seccomp]') });
+      expect(controls.scratch).toMatchObject({ supported: false });
+      expect(controls.memory).toEqual({ supported: true, evidence: 'engine' });
+    }
+    expect(chosen.user).toEqual({ supported: true, evidence: 'inside' });
     const filtered = capabilities(engine({ Runtimes: { runsc: { runtimeArgs: ['--oci-seccomp'] } } }), 'runsc');
     expect(filtered.controls.seccomp.supported).toBe(true);
   });

@@ -55,10 +55,16 @@ export function createReadOnlyFileCache({
     const before = await regularFile(path, file.mode);
     const fresh = known !== undefined && now() - known.usedAtMs < keepMs / 2;
     if (before !== undefined && fresh && known.identity === identity(before)) return path;
-    if (before === undefined || (await hashFile(path)) !== file.sha256) await write(directory, path, file);
-    else if (!fresh) await touch(path, now());
+    const written =
+      before === undefined || (await hashFile(path)) !== file.sha256 ? await write(directory, path, file) : undefined;
+    if (written === undefined && !fresh) await touch(path, now());
     const after = await regularFile(path, file.mode);
-    if (after === undefined || (await hashFile(path)) !== file.sha256) {
+    // What was hashed on its way to the disk need not be read again while it is the same file, unchanged.
+    const unchanged =
+      written === undefined
+        ? (await hashFile(path)) === file.sha256
+        : after !== undefined && isSameFile(after, written);
+    if (after === undefined || !unchanged) {
       throw createError(
         'FILE_REFUSED',
         `Another process changes ${path} while NanoClaw writes it: expected the SHA-256 ${file.sha256}. ` +
@@ -118,7 +124,8 @@ async function prepareDirectory(directory: string): Promise<void> {
   if ((stats.mode & 0o777) !== 0o755) await chmod(directory, 0o755);
 }
 
-async function write(directory: string, path: string, file: ReadOnlyFile): Promise<void> {
+/** Writes a file under its final name, and answers its status from before it had that name. */
+async function write(directory: string, path: string, file: ReadOnlyFile): Promise<BigIntStats> {
   const temporary = join(directory, `.new-${randomBytes(12).toString('hex')}`);
   const handle = await open(
     temporary,
@@ -144,8 +151,10 @@ async function write(directory: string, path: string, file: ReadOnlyFile): Promi
       );
     }
     await handle.chmod(file.mode);
+    const written = await handle.stat({ bigint: true });
     await handle.close();
     await rename(temporary, path);
+    return written;
   } catch (error) {
     await handle.close().catch(() => undefined);
     await removeIfThere(temporary);
@@ -168,6 +177,11 @@ async function regularFile(path: string, mode: number): Promise<BigIntStats | un
 
 function identity(stats: BigIntStats): string {
   return `${stats.dev}:${stats.ino}:${stats.size}:${stats.mtimeNs}:${stats.ctimeNs}`;
+}
+
+/** Apart from the change time, which a renaming sets. */
+function isSameFile(a: BigIntStats, b: BigIntStats): boolean {
+  return a.dev === b.dev && a.ino === b.ino && a.size === b.size && a.mtimeNs === b.mtimeNs;
 }
 
 async function hashFile(path: string): Promise<string> {

@@ -52,6 +52,20 @@ export async function runUnhardened(host: string, image: string, command: readon
   }
 }
 
+/** Kills every process of a container from the engine's host, where that is this one: for what nothing else could end. */
+export async function killFromOutside(host: string, containerId: string): Promise<void> {
+  const socketPath = host.replace(/^unix:\/\//, '');
+  const answer = await call(socketPath, 'GET', `/containers/${containerId}/top?ps_args=-eo%20pid`).catch(() => '{"Processes":[]}');
+  const { Processes } = JSON.parse(answer) as { Processes: readonly (readonly string[])[] };
+  for (const [pid] of Processes) {
+    try {
+      process.kill(Number(pid), 'SIGKILL');
+    } catch {
+      // It has ended by itself.
+    }
+  }
+}
+
 /** Frames of 8 bytes' header: stream, 3 zeros, length. */
 function stdoutOf(raw: Buffer): string {
   const parts: Buffer[] = [];

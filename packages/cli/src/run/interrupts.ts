@@ -8,6 +8,8 @@ export interface Interrupts extends Disposable {
   forward: (() => void) | undefined;
 }
 
+/** Terminals signal the whole process group and `npx` passes signals on as well: what comes this soon after is the same one. */
+const echoMs = 150;
 const stopping = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
 
 /**
@@ -17,6 +19,7 @@ const stopping = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
 export function watchInterrupts(): Interrupts {
   const controller = new AbortController();
   let stoppedBy: NodeJS.Signals | undefined;
+  let lastMs = Number.NEGATIVE_INFINITY;
   const interrupts: Interrupts = {
     stop: controller.signal,
     get signal() {
@@ -28,6 +31,9 @@ export function watchInterrupts(): Interrupts {
     },
   };
   function onSignal(signal: NodeJS.Signals): void {
+    const nowMs = performance.now();
+    if (nowMs - lastMs < echoMs) return;
+    lastMs = nowMs;
     if (stoppedBy !== undefined) dieBy(signal);
     if (signal === 'SIGINT' && interrupts.forward !== undefined) {
       const { forward } = interrupts;

@@ -112,7 +112,7 @@ func (c *connection) fromPeer(file *os.File) {
 	}
 	source := buffers.Source{Raw: raw}
 	for {
-		allowance, open := c.stream.Allowance(0)
+		allowance, open := c.stream.Allowance(0, nil)
 		if !open {
 			return
 		}

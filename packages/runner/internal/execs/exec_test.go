@@ -201,16 +201,14 @@ func TestBackpressure(t *testing.T) {
 	const total = 64 << 20
 	id := h.Open(shell("i=0; while [ $i -lt 64 ]; do i=$((i+1)); printf '%08d' $i; head -c 1048568 /dev/zero; done"))
 	awaitStarted(t, h, id)
-	received, taken := 0, 0
+	received, credit := 0, 32768
 	for received < total {
-		if received == taken+32768 || received == taken && taken > 0 { // all credit is used
-			if taken == 0 {
+		if credit == 0 {
+			if received == 32768 {
 				time.Sleep(300 * time.Millisecond) // meanwhile the pipe is full and the command blocks
 			}
-			taken = received
-			h.Grant(id, 0, 32768)
-		} else if taken == 0 && received == 0 {
-			taken = 0
+			credit = 32768
+			h.Grant(id, 0, credit)
 		}
 		frame := h.Next(id)
 		if frame.Type != wire.Data {
@@ -220,6 +218,9 @@ func TestBackpressure(t *testing.T) {
 			t.Fatalf("at %d: %q", received, frame.Payload[:8])
 		}
 		received += len(frame.Payload)
+		if credit -= len(frame.Payload); credit < 0 {
+			t.Fatal("more than was credited")
+		}
 	}
 	result := h.Finish(id)
 	if received != total || result.Last()["exitCode"] != float64(0) {
@@ -257,6 +258,21 @@ func TestEndWaitsForCredit(t *testing.T) {
 	}
 }
 
+// All credit is used by all that there is: nothing more is needed to end.
+func TestEndNeedsNoCredit(t *testing.T) {
+	h := start(t)
+	h.Credit = false
+	for _, terminal := range []*size{nil, {Columns: 80, Rows: 24}} {
+		request := shell("head -c 32768 /dev/zero")
+		request.Pty = terminal
+		result := h.Finish(h.Open(request))
+		expectEnd(t, result, 0, nil, false)
+		if len(result.Output[0]) != 32768 {
+			t.Fatalf("%d bytes", len(result.Output[0]))
+		}
+	}
+}
+
 // A background child holds the pipe: the end is told at once, and the child is neither blocked nor killed by SIGPIPE.
 func TestBackgroundChildren(t *testing.T) {
 	h := start(t)
@@ -280,6 +296,7 @@ func TestBackgroundFlood(t *testing.T) {
 
 func TestHostClosesAndResets(t *testing.T) {
 	h := start(t)
+	h.Credit = false // none may be given after a RESET
 	id := h.Open(shell("yes & yes >&2 & wait"))
 	awaitStarted(t, h, id)
 	h.Send(wire.Reset, id, 0, []byte(`{"code":"cancelled","message":""}`))

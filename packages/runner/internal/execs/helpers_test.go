@@ -22,6 +22,7 @@ func TestMain(m *testing.M) {
 	if _, _, errno := syscall.RawSyscall(syscall.SYS_PRCTL, setChildSubreaper, 1, 0); errno != 0 {
 		panic(errno)
 	}
+	SealDescriptors()
 	table = NewTable(false)
 	os.Exit(m.Run())
 }

@@ -9,6 +9,7 @@ import (
 
 	"nanoclaw/runner/internal/buffers"
 	"nanoclaw/runner/internal/mux"
+	"nanoclaw/runner/internal/poll"
 	"nanoclaw/runner/internal/wire"
 )
 
@@ -40,6 +41,7 @@ func newOutlet(stream *mux.Stream, lane byte, file *os.File, fd int) *outlet {
 func (o *outlet) finish() {
 	o.rootEnded.Store(true)
 	_ = o.file.SetReadDeadline(longAgo)
+	o.stream.Recheck()
 }
 
 // run calls drained once, when all that the command itself wrote was sent.
@@ -60,15 +62,22 @@ func (o *outlet) run(lingering *lingerers, drained func()) {
 func (o *outlet) forward() (over bool) {
 	left := -1 // after the command's end: what of its own there may still be
 	for {
-		allowance, open := o.stream.Allowance(o.lane)
-		if !open {
-			return false
-		}
-		if left < 0 && o.rootEnded.Load() {
+		enough := o.rootEnded.Load
+		if left < 0 && enough() {
 			left = o.pipedBytes()
 		}
 		if left == 0 {
 			return false
+		}
+		if left > 0 {
+			enough = nil
+		}
+		allowance, open := o.stream.Allowance(o.lane, enough)
+		if !open {
+			return false
+		}
+		if allowance == 0 {
+			continue
 		}
 		if left > 0 && left < allowance {
 			allowance = left
@@ -112,14 +121,17 @@ func (o *outlet) discard() {
 	}
 }
 
-// pipedBytes is what has been written and not been read, or more where only reading tells: a terminal counts what is still on its
-// way only when it is read, and nobody writes to it once its session has ended.
+// pipedBytes is what has been written and not been read. How much it is a terminal tells only as it is read, so it is more there; nobody
+// writes to it once its session has ended.
 func (o *outlet) pipedBytes() int {
 	if o.pty {
+		if poll.Now(o.fd)&poll.Input == 0 {
+			return 0
+		}
 		return maxTerminalBytes
 	}
 	var n int32
-	if _, _, errno := syscall.Syscall(syscall.SYS_IOCTL, uintptr(o.fd), syscall.TIOCINQ, uintptr(unsafe.Pointer(&n))); errno != 0 || n < 0 {
+	if ioctl(o.fd, syscall.TIOCINQ, unsafe.Pointer(&n)) != nil || n < 0 {
 		return maxTerminalBytes
 	}
 	return int(n)

@@ -45,7 +45,7 @@ func TestTerminalInput(t *testing.T) {
 	result := h.Finish(id)
 	expectEndOfTerminal(t, string(result.Output[0]), "one\r\ntwoover\r\n")
 
-	request = shell("echo ready; trap 'echo int; exit 0' INT; while :; do sleep 0.01; done")
+	request = shell("trap 'echo int; exit 0' INT; echo ready; while :; do sleep 0.01; done")
 	request.Pty, request.Stdin = &size{Columns: 80, Rows: 24}, true
 	id = h.Open(request)
 	awaitStarted(t, h, id)

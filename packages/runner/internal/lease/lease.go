@@ -3,9 +3,9 @@ package lease
 
 import (
 	"sync/atomic"
-	"syscall"
 	"time"
-	"unsafe"
+
+	"nanoclaw/runner/internal/poll"
 )
 
 // graceChecks is how often the reader gets time to read what has already arrived: a container that was frozen for longer than its
@@ -49,7 +49,7 @@ func (l *Lease) Wait(beat func()) {
 		left := time.Duration(l.limitNs.Load() - silent)
 		if left > 0 {
 			checks = 0
-		} else if checks >= graceChecks || !readable(l.fd) {
+		} else if checks >= graceChecks || poll.Now(l.fd) == 0 {
 			return
 		} else {
 			checks++
@@ -62,24 +62,5 @@ func (l *Lease) Wait(beat func()) {
 			timer.Stop()
 		}
 		beat()
-	}
-}
-
-// readable says whether there is input, or its end, to be read.
-func readable(fd int) bool {
-	type pollFd struct {
-		fd      int32
-		events  int16
-		revents int16
-	}
-	const pollIn = 1
-	entry := pollFd{fd: int32(fd), events: pollIn}
-	var timeout syscall.Timespec
-	for {
-		n, _, errno := syscall.Syscall6(syscall.SYS_PPOLL, uintptr(unsafe.Pointer(&entry)), 1, uintptr(unsafe.Pointer(&timeout)), 0, 0, 0)
-		if errno == syscall.EINTR {
-			continue
-		}
-		return errno == 0 && n == 1
 	}
 }

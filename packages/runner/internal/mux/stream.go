@@ -73,12 +73,13 @@ func (s *Stream) Await() {
 	}
 }
 
-// Allowance waits until the host takes bytes on a lane and says how many; false when it never will.
-func (s *Stream) Allowance(lane byte) (int, bool) {
+// Allowance waits until the host takes bytes on a lane and says how many; false when it never will. It answers 0 when enough says so,
+// which is asked again after Recheck.
+func (s *Stream) Allowance(lane byte, enough func() bool) (int, bool) {
 	mu := &s.session.mu
 	mu.Lock()
 	defer mu.Unlock()
-	for s.windows[lane] == 0 && !s.gotClose && !s.sentClose {
+	for s.windows[lane] == 0 && !s.gotClose && !s.sentClose && !(enough != nil && enough()) {
 		s.credited.Wait()
 	}
 	if s.gotClose || s.sentClose {
@@ -88,6 +89,13 @@ func (s *Stream) Allowance(lane byte) (int, bool) {
 		return wire.MaxDataBytes, true
 	}
 	return s.windows[lane], true
+}
+
+// Recheck makes those who wait for an allowance ask whether they have enough.
+func (s *Stream) Recheck() {
+	s.session.mu.Lock()
+	s.credited.Broadcast()
+	s.session.mu.Unlock()
 }
 
 // Data sends bytes within the allowance. On a stream that is over they are dropped.
@@ -107,7 +115,7 @@ func (s *Stream) Data(lane byte, p []byte) {
 func (s *Stream) Write(p []byte) (int, error) {
 	sent := 0
 	for sent < len(p) {
-		n, open := s.Allowance(0)
+		n, open := s.Allowance(0, nil)
 		if !open {
 			return sent, ErrGone
 		}
