@@ -38,19 +38,6 @@ def look():
     libc = ctypes.CDLL(None, use_errno=True)
     found = {}
     found['processes'] = sorted(int(name) for name in os.listdir('/proc') if name.isdigit() and int(name) not in (1, os.getpid()))
-    # Whoever could be reached by number would get it.
-    reached = []
-    # A thread's number reaches its process: the runner would take it for its own end.
-    threads = {int(name) for name in os.listdir('/proc/1/task')}
-    for pid in range(2, 40000):
-        if pid == os.getpid() or pid in threads:
-            continue
-        try:
-            os.kill(pid, signal.SIGTERM)
-            reached.append(pid)
-        except OSError:
-            pass
-    found['reached'] = reached
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
             client.connect(NAME)
@@ -67,6 +54,19 @@ def look():
     found['queue'] = libc.msgget(0x4E43, 0)
     found['mqueue'] = os.listdir('/dev/mqueue')
     found['unix'] = len(open('/proc/net/unix').read().splitlines()) - 1
+    # Whoever could be reached by number would get it.
+    reached = []
+    # A thread's number reaches its process: the runner would take it for its own end.
+    threads = {int(name) for name in os.listdir('/proc/1/task')}
+    for pid in range(2, 40000):
+        if pid == os.getpid() or pid in threads:
+            continue
+        try:
+            os.kill(pid, signal.SIGTERM)
+            reached.append(pid)
+        except OSError:
+            pass
+    found["reached"] = reached
     print(json.dumps(found))
 
 

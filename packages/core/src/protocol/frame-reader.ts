@@ -4,12 +4,14 @@ const noBytes = Buffer.alloc(0);
 
 /**
  * Cuts a byte stream into frames. Buffers at most one incomplete frame, whose length was judged before
- * room was made for it; payloads that arrive whole are handed on without a copy.
+ * room was made for it; payloads that arrive whole are handed on without a copy. A payload is only good until `onFrame`
+ * returns: the room for those that arrive in pieces is used again.
  */
 export class FrameReader {
   #header = Buffer.alloc(headerBytes);
   #headerLength = 0;
-  #payload: Buffer | undefined;
+  #room = noBytes;
+  #gathering = false;
   #payloadLength = 0;
 
   /** Whether a frame has begun and is not complete. */
@@ -34,17 +36,18 @@ export class FrameReader {
       }
       const length = this.#length();
       let payload: Buffer;
-      if (this.#payload === undefined && chunk.length - offset >= length) {
+      if (!this.#gathering && chunk.length - offset >= length) {
         payload = length === 0 ? noBytes : chunk.subarray(offset, offset + length);
         offset += length;
       } else {
-        this.#payload ??= Buffer.allocUnsafe(length);
+        if (this.#room.length < length) this.#room = Buffer.allocUnsafe(length);
+        this.#gathering = true;
         const take = Math.min(length - this.#payloadLength, chunk.length - offset);
-        chunk.copy(this.#payload, this.#payloadLength, offset, offset + take);
+        chunk.copy(this.#room, this.#payloadLength, offset, offset + take);
         this.#payloadLength += take;
         offset += take;
         if (this.#payloadLength < length) return;
-        payload = this.#payload;
+        payload = this.#room.subarray(0, length);
       }
       const frame: Frame = {
         type: this.#header[8] ?? 0,
@@ -53,7 +56,7 @@ export class FrameReader {
         payload,
       };
       this.#headerLength = 0;
-      this.#payload = undefined;
+      this.#gathering = false;
       this.#payloadLength = 0;
       if (!onFrame(frame)) return;
     }

@@ -35,6 +35,7 @@ export class IncomingLane {
   #windowBytes = initialWindowBytes;
   #widthBytes = initialWindowBytes;
   #owedBytes = 0;
+  #sinceWidenedBytes = 0;
   #queue: Buffer[] = [];
   #ended = false;
   #consumer: LaneConsumer | undefined;
@@ -74,15 +75,18 @@ export class IncomingLane {
   consumed(bytes: number): void {
     if (this.#ended) return;
     this.#owedBytes += bytes;
-    if (this.#owedBytes < this.#widthBytes / 4) return;
+    if (this.#owedBytes < this.#widthBytes / 2) return;
     let credit = this.#owedBytes;
+    this.#sinceWidenedBytes += this.#owedBytes;
+    // A lane that carries much is worth a wider window: it is not the peer's speed that tells (we answer at once), but how much came.
     if (
-      this.#windowBytes < this.#widthBytes / 2 &&
+      this.#sinceWidenedBytes >= 2 * this.#widthBytes &&
       this.#widthBytes < widestWindowBytes &&
       this.#budget.take(this.#widthBytes)
     ) {
       credit += this.#widthBytes;
       this.#widthBytes *= 2;
+      this.#sinceWidenedBytes = 0;
     }
     this.#owedBytes = 0;
     this.#windowBytes += credit;

@@ -66,7 +66,7 @@ func (o *outlet) forward() (over bool) {
 		if left < 0 && enough() {
 			left = o.pipedBytes()
 		}
-		if left == 0 {
+		if left == 0 || left > 0 && o.pty && poll.Now(o.fd)&poll.Input == 0 {
 			return false
 		}
 		if left > 0 {
@@ -125,9 +125,6 @@ func (o *outlet) discard() {
 // writes to it once its session has ended.
 func (o *outlet) pipedBytes() int {
 	if o.pty {
-		if poll.Now(o.fd)&poll.Input == 0 {
-			return 0
-		}
 		return maxTerminalBytes
 	}
 	var n int32
