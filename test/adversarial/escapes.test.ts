@@ -85,6 +85,17 @@ describeEngine('ways out of a sandbox', () => {
       }
     });
 
+    it('ends a command in time though a payload took the open files from PID 1', async () => {
+      await using blinded = await lab.sandbox();
+      const script = 'import os, resource, time\nfor limit in (resource.RLIMIT_NOFILE, resource.RLIMIT_NPROC, resource.RLIMIT_FSIZE, resource.RLIMIT_AS):\n  try: resource.prlimit(1, limit, (0, 0))\n  except OSError: pass\nfor _ in range(5): os.fork()\nos.setsid() if os.getpid() != os.getpgid(0) else None\nprint("on", flush=True)\nwhile True: time.sleep(1)';
+      const outcome = await blinded.exec(python(script), { timeoutMs: 1_500 }).then(
+        (result) => result.timedOut,
+        (error: { code: string }) => error.code,
+      );
+      expect(outcome).toBe(true);
+      expect(await pids(blinded)).toEqual([1]);
+    });
+
     it('is not held up by a payload that stops every process as soon as it is forked', async () => {
       await using stopped = await lab.sandbox();
       const stopper = stopped.exec(['python3', '-B', `${payloads}/starve.py`, 'stop', '4'], { timeoutMs: 10_000 });

@@ -23,10 +23,11 @@ function find(paths: readonly string[], pattern: RegExp): readonly string[] {
 }
 
 describe('files', () => {
-  it('are at most 350 lines long', () => {
+  it('are at most 350 lines long; tests, whose tables are long, 900', () => {
     const sources = textFiles.filter((path) => /\.(?:ts|mts|js|mjs|go|sh|py)$/.test(path));
     expect(sources.length).toBeGreaterThan(100);
-    const long = sources.filter((path) => linesOf(path).length > 350);
+    const limit = (path: string) => (/(?:^|\/)test\/|_test\.go$/.test(path) ? 900 : 350);
+    const long = sources.filter((path) => linesOf(path).length > limit(path));
     expect(long.map((path) => `${path}: ${linesOf(path).length} lines`)).toEqual([]);
   });
 

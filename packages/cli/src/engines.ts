@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { isNanoclawError, type RuntimeCapabilities, type SandboxRuntime } from '@nanoclaw/core';
-import { createDockerRuntime } from '@nanoclaw/driver-docker';
+import type { DockerRuntimeOptions } from '@nanoclaw/driver-docker';
 import { messageOf } from './output.ts';
 
 /** A place where an engine may be. */
@@ -11,7 +11,7 @@ export interface Candidate {
   readonly place: string;
   /** What `--runtime auto` uses. */
   readonly isDefault: boolean;
-  readonly open: () => SandboxRuntime;
+  readonly open: () => Promise<SandboxRuntime>;
 }
 
 /** What was found there. */
@@ -34,8 +34,13 @@ export async function findEngines(env: NodeJS.ProcessEnv): Promise<readonly Foun
   });
 }
 
+async function openDocker(options: DockerRuntimeOptions): Promise<SandboxRuntime> {
+  const { createDockerRuntime } = await import('@nanoclaw/driver-docker');
+  return createDockerRuntime(options);
+}
+
 async function ask(candidate: Candidate): Promise<Found> {
-  const runtime = candidate.open();
+  const runtime = await candidate.open();
   try {
     return { candidate, capabilities: await runtime.capabilities({ signal: AbortSignal.timeout(timeoutMs) }) };
   } catch (error) {
@@ -54,18 +59,18 @@ function candidates(env: NodeJS.ProcessEnv): readonly Candidate[] {
     Object.entries(env).filter(([name]) => name !== 'DOCKER_HOST' && name !== 'DOCKER_CONTEXT'),
   );
   return [
-    { place, isDefault: true, open: () => createDockerRuntime({ env }) },
+    { place, isDefault: true, open: () => openDocker({ env }) },
     ...contextNames(env).map((name) => ({
       place: `Docker context ${JSON.stringify(name)}`,
       isDefault: false,
-      open: () => createDockerRuntime({ env: withoutDefaults, context: name }),
+      open: () => openDocker({ env: withoutDefaults, context: name }),
     })),
     ...sockets(env)
       .filter((path) => existsSync(path))
       .map((path) => ({
         place: path,
         isDefault: false,
-        open: () => createDockerRuntime({ env: withoutDefaults, host: `unix://${path}` }),
+        open: () => openDocker({ env: withoutDefaults, host: `unix://${path}` }),
       })),
   ];
 }

@@ -1,7 +1,6 @@
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { createError, type SandboxRuntime } from '@nanoclaw/core';
-import { createDockerRuntime } from '@nanoclaw/driver-docker';
 import type { Cli } from './cli.ts';
 import { messageOf } from './output.ts';
 
@@ -14,13 +13,13 @@ export const runtimeOption = [
 
 /** Opens the runtime that `--runtime` names. The caller closes it. Throws `INVALID_ARGUMENT`. */
 export async function openRuntime(name: string, cli: Cli): Promise<SandboxRuntime> {
-  if (name === 'docker') return createDockerRuntime();
+  if (name === 'docker') return openDocker();
   if (name === 'auto') {
     cli.logger.debug(
       { runtime: 'docker' },
       'runtime chosen: Docker is the only engine that this version has a driver for',
     );
-    return createDockerRuntime();
+    return openDocker();
   }
   if (looksLikePath(name)) return loadRuntime(name);
   throw createError(
@@ -28,6 +27,12 @@ export async function openRuntime(name: string, cli: Cli): Promise<SandboxRuntim
     `--runtime: expected ${builtIn.map((known) => `'${known}'`).join(', ')} or the path of a module such as './my-driver.js', found '${name}'.`,
     { path: 'runtime' },
   );
+}
+
+/** Loaded when it is wanted: what speaks to Docker is most of our start-up time. */
+async function openDocker(): Promise<SandboxRuntime> {
+  const { createDockerRuntime } = await import('@nanoclaw/driver-docker');
+  return createDockerRuntime();
 }
 
 /** Opens a runtime, hands it to `work`, and closes it whatever happens. */

@@ -12,15 +12,13 @@ import {
 import { compareVersions } from './docker-api.ts';
 import type { DockerEndpoint } from './docker-connect.ts';
 import type { DockerEngine } from './docker-engine.ts';
-import { member } from './docker-json-lines.ts';
+import { gvisorRuntime, toGvisorControls } from './docker-gvisor.ts';
+import { unsupported } from './docker-support.ts';
 
 export interface DockerCapabilityOptions {
   /** The OCI runtime that containers are asked to run under; `undefined` is the engine's default. */
   readonly ociRuntime: string | undefined;
 }
-
-/** The name under which gVisor's own installer registers it. */
-export const gvisorRuntime = 'runsc';
 
 const supported: Support = { supported: true };
 
@@ -53,35 +51,6 @@ const evidence = {
   'output-log': 'engine',
   removal: 'engine',
 } as const satisfies Record<ControlName, Evidence>;
-
-/** What the engine sets from outside and gVisor, a kernel of its own, does not show from inside. */
-const shownByEngine = { supported: true, evidence: 'engine' } as const satisfies ControlSupport;
-
-/** How gVisor differs from a shared kernel; what it takes and ignores was tried with runsc 20221219. */
-function toGvisorControls(info: DockerEngine['info']): Partial<Record<ControlName, ControlSupport>> {
-  return {
-    ...(takesSeccomp(info.Runtimes?.[gvisorRuntime])
-      ? {}
-      : {
-          seccomp: unsupported(
-            'gVisor answers system calls with a kernel of its own and ignores seccomp profiles.',
-            'Register runsc with --oci-seccomp, or say that its kernel is meant to stand in their place: relax: [seccomp].',
-          ),
-        }),
-    scratch: unsupported(
-      'gVisor bounds a tmpfs in bytes, but ignores its inode limit and its nosuid and nodev flags.',
-      'Where the size and the memory limit are enough, say so: relax: [scratch].',
-    ),
-    memory: shownByEngine,
-    swap: shownByEngine,
-    cpu: shownByEngine,
-    'cpu-shares': shownByEngine,
-    pids: shownByEngine,
-    'cgroup-namespace': shownByEngine,
-    'masked-paths': shownByEngine,
-    devices: shownByEngine,
-  };
-}
 
 /** Says what an engine enforces, from what it tells about itself. */
 export function toDockerCapabilities(
@@ -301,13 +270,6 @@ function toEngineMounts({ info }: DockerEngine): EngineMount[] {
   ];
 }
 
-function takesSeccomp(runtime: unknown): boolean {
-  const found = member(runtime, 'runtimeArgs');
-  return (
-    Array.isArray(found) && found.some((argument) => argument === '--oci-seccomp' || argument === '--oci-seccomp=true')
-  );
-}
-
 function toWarnings(engine: DockerEngine, endpoint: DockerEndpoint, { ociRuntime }: DockerCapabilityOptions): string[] {
   const warnings: string[] = [];
   const runc = component(engine, 'runc');
@@ -356,8 +318,4 @@ function hasSecurityOption(engine: DockerEngine, name: string): boolean {
 /** Whether uid 0 inside is somebody else outside. */
 function isRemapped(engine: DockerEngine): boolean {
   return hasSecurityOption(engine, 'userns') || hasSecurityOption(engine, 'rootless');
-}
-
-function unsupported(reason: string, cure: string): Unsupported {
-  return { supported: false, reason, cure };
 }

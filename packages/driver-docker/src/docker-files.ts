@@ -2,16 +2,9 @@ import { type ContainerSpec, createError } from '@nanoclaw/core';
 import type { ReadOnlyFileCache } from '@nanoclaw/driver-kit';
 import type { DockerApi } from './docker-api.ts';
 import { oneLine } from './docker-error.ts';
+import type { PreparedFiles } from './docker-prepared-files.ts';
 import { type DockerMount, toBindMount } from './docker-spec.ts';
 import type { DockerFileVolumes } from './docker-volumes.ts';
-
-/** A spec's files, where the engine can mount them. */
-export interface PreparedFiles {
-  /** In the order of `spec.files`. */
-  readonly mounts: readonly DockerMount[];
-  /** The container that used them has ended, or never came to be. */
-  release(): void;
-}
 
 export interface DockerFiles {
   prepare(spec: ContainerSpec, sharesFiles: boolean, signal: AbortSignal): Promise<PreparedFiles>;

@@ -3,13 +3,14 @@ import { type ContainerSpec, createError, type RuntimeCapabilities, type Sandbox
 import { createReadOnlyFileCache } from '@nanoclaw/driver-kit';
 import { abandonable } from './abandonable.ts';
 import { createDockerApi, type DockerApi } from './docker-api.ts';
-import { gvisorRuntime, podmanRefusal, toDockerCapabilities } from './docker-capabilities.ts';
+import { podmanRefusal, toDockerCapabilities } from './docker-capabilities.ts';
 import { resolveDockerEndpoint } from './docker-connect.ts';
 import { createDockerContainers, type DockerContainers } from './docker-containers.ts';
 import { type DockerEngine, identifyDockerEngine } from './docker-engine.ts';
 import { toDockerError } from './docker-error.ts';
 import { createDockerEvents, type DockerEvents } from './docker-events.ts';
 import { createDockerFiles, type DockerFiles, isMissingFile, toMountError } from './docker-files.ts';
+import { gvisorRuntime } from './docker-gvisor.ts';
 import { createDockerImages, type DockerImages } from './docker-images.ts';
 import { type DockerStarted, startDockerContainer } from './docker-start.ts';
 import { createDockerFileVolumes, type DockerFileVolumes } from './docker-volumes.ts';

@@ -7,7 +7,7 @@ import { extract, pack } from 'tar-stream';
 import { abandonable } from './abandonable.ts';
 import { compareVersions, type DockerApi } from './docker-api.ts';
 import { statusCodeOf, toDockerError } from './docker-error.ts';
-import type { PreparedFiles } from './docker-files.ts';
+import type { PreparedFiles } from './docker-prepared-files.ts';
 import { type DockerMount, managedLabel, toBindMount } from './docker-spec.ts';
 
 /**

@@ -153,7 +153,7 @@ def fill_inotify():
     handle = libc.inotify_init()
     if handle < 0:
         raise OSError(ctypes.get_errno(), 'inotify_init')
-    for index in range(2000):
+    for index in range(100):
         path = '/tmp/watched%d' % index
         if not os.path.exists(path):
             os.close(os.open(path, os.O_CREAT | os.O_WRONLY))
@@ -174,17 +174,18 @@ def fill_epoll():
 def fill_locks():
     import fcntl
 
-    handle = os.open('/tmp/locked', os.O_CREAT | os.O_RDWR)
+    handle = os.open('/tmp/locked%d' % os.getpid(), os.O_CREAT | os.O_RDWR)
     # Each second byte: locks that can't be joined.
-    for index in range(50_000):
+    for index in range(2_000):
         fcntl.lockf(handle, fcntl.LOCK_EX, 1, 2 * index)
     return handle
 
 
-def fill_dentries():
-    for index in range(200_000):
+def fill_dentries(serial=[0]):
+    serial[0] += 1
+    for index in range(2_000):
         try:
-            os.stat('/usr/lib/no-such-%d-%d' % (os.getpid(), index))
+            os.stat('/tmp/no-such-%d-%d-%d' % (os.getpid(), serial[0], index))
         except FileNotFoundError:
             pass
     return None
@@ -420,7 +421,8 @@ def signals(which):
     elif which == 'SIGABRT':
         os.abort()
     else:
-        signal.signal(number, signal.SIG_DFL)
+        if which not in ('SIGKILL', 'SIGSTOP'):
+            signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
     time.sleep(5)
 

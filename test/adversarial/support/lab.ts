@@ -137,6 +137,32 @@ export async function assertUsable(sandbox: Sandbox, running = 1): Promise<void>
   await sandbox.remove('/workspace/.usable');
 }
 
+/**
+ * Does some work and answers what nobody caught meanwhile: each of these would have ended a host process. The test
+ * runner's own listeners stand aside, so that it is this that tells.
+ */
+export async function uncaughtDuring(work: () => Promise<void>): Promise<readonly unknown[]> {
+  const found: unknown[] = [];
+  const events = ['uncaughtException', 'unhandledRejection'] as const;
+  const kept = events.map((event) => ({ event, listeners: process.rawListeners(event) }));
+  const note = (error: unknown): void => void found.push(error);
+  for (const event of events) {
+    process.removeAllListeners(event);
+    process.on(event, note);
+  }
+  try {
+    await work();
+    // Rejections are told of after the microtasks, errors of streams a tick later.
+    await sleep(50);
+  } finally {
+    for (const { event, listeners } of kept) {
+      process.off(event, note);
+      for (const listener of listeners) process.on(event, listener as (error: unknown) => void);
+    }
+  }
+  return found;
+}
+
 export function sleep(milliseconds: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }

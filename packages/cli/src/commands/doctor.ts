@@ -58,7 +58,7 @@ async function doctor(flags: DoctorFlags, cli: Cli): Promise<number> {
 }
 
 async function startOne(found: Found, image: string, cli: Cli): Promise<Sandbox> {
-  const runtime = found.candidate.open();
+  const runtime = await found.candidate.open();
   try {
     await using sandbox = await createSandbox({ runtime, image, logger: cli.logger });
     return sandbox;

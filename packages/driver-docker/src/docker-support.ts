@@ -1,0 +1,5 @@
+import type { Unsupported } from '@nanoclaw/core';
+
+export function unsupported(reason: string, cure: string): Unsupported {
+  return { supported: false, reason, cure };
+}
