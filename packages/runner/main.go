@@ -45,6 +45,7 @@ type runner struct {
 
 func main() {
 	hideFromPayload()
+	unblockSignals()
 	if len(os.Args) == 2 && os.Args[1] == "version" {
 		fmt.Println(version)
 		return
@@ -79,7 +80,6 @@ func (r *runner) run(terminate <-chan os.Signal) {
 			r.lease.SetLimit(time.Duration(hello.LeaseMs) * time.Millisecond)
 			lowerLimits(hello.Rlimits)
 			masked = hello.MaskedPaths
-			defer time.AfterFunc(50*time.Millisecond, func() { collector.clear(r.table.Rest) })
 			return collect()
 		},
 		Heard: func() {
@@ -93,7 +93,10 @@ func (r *runner) run(terminate <-chan os.Signal) {
 		r.goodbye("terminated")
 	}()
 	go func() {
-		r.lease.Wait(r.table.Nudge)
+		r.lease.Wait(func() {
+			r.table.Nudge()
+			collector.giveBack()
+		})
 		r.end(exitLease, "the host was silent for longer than the lease")
 	}()
 	if err := r.session.Run(input); err != nil {

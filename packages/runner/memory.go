@@ -6,6 +6,7 @@ import (
 	"runtime/metrics"
 	"sync/atomic"
 	"syscall"
+	"time"
 )
 
 const (
@@ -41,6 +42,7 @@ func prepareThreads() {
 	for entered.Load() < spareThreads {
 		runtime.Gosched()
 	}
+	time.Sleep(200 * time.Microsecond) // the last ones are on their way into read
 	syscall.Close(ends[1])
 	for i := 0; i < spareThreads; i++ {
 		<-left
@@ -54,14 +56,23 @@ func prepareThreads() {
 type collector struct {
 	pokes atomic.Uint32
 	look  chan struct{}
+	tidy  chan struct{}
 }
 
 func startCollector(rest func(func())) *collector {
 	debug.SetGCPercent(-1)
 	debug.SetMemoryLimit(memoryLimitBytes)
-	c := &collector{look: make(chan struct{}, 1)}
+	c := &collector{look: make(chan struct{}, 1), tidy: make(chan struct{}, 1)}
 	go c.run(rest)
 	return c
+}
+
+// giveBack gives memory back that isn't needed any more.
+func (c *collector) giveBack() {
+	select {
+	case c.tidy <- struct{}{}:
+	default:
+	}
 }
 
 func (c *collector) poke() {
@@ -74,17 +85,25 @@ func (c *collector) poke() {
 	}
 }
 
-// clear gives back what the start took.
-func (c *collector) clear(rest func(func())) { rest(debug.FreeOSMemory) }
-
 func (c *collector) run(rest func(func())) {
-	allocated := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
-	collected := uint64(0)
-	for range c.look {
-		metrics.Read(allocated)
-		if now := allocated[0].Value.Uint64(); now-collected > garbageBytes {
-			collected = now
-			rest(runtime.GC)
+	sample := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
+	allocated := func() uint64 {
+		metrics.Read(sample)
+		return sample[0].Value.Uint64()
+	}
+	collected, tidied := uint64(0), uint64(0)
+	for {
+		select {
+		case <-c.look:
+			if now := allocated(); now-collected > garbageBytes {
+				collected = now
+				rest(runtime.GC)
+			}
+		case <-c.tidy:
+			if now := allocated(); now-tidied > garbageBytes {
+				collected, tidied = now, now
+				rest(debug.FreeOSMemory)
+			}
 		}
 	}
 }

@@ -3,7 +3,9 @@ package main
 import (
 	"os"
 	"os/signal"
+	"runtime"
 	"syscall"
+	"unsafe"
 
 	"nanoclaw/runner/internal/mux"
 )
@@ -20,6 +22,18 @@ func hideFromPayload() {
 		os.Exit(exitUsage)
 	}
 	_, _, _ = syscall.RawSyscall(syscall.SYS_PRCTL, prSetChildSubreaper, 1, 0)
+}
+
+// unblockSignals starts this program anew where it was started with signals blocked: the Go runtime would hand that down to every command.
+func unblockSignals() {
+	const setMask = 2
+	var mask, empty uint64
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	_, _, errno := syscall.RawSyscall6(syscall.SYS_RT_SIGPROCMASK, setMask, uintptr(unsafe.Pointer(&empty)), uintptr(unsafe.Pointer(&mask)), 8, 0, 0)
+	if errno == 0 && mask != 0 {
+		_ = syscall.Exec("/proc/self/exe", os.Args, os.Environ())
+	}
 }
 
 // catchSignals takes every signal that could end or stop this process: a payload has the same user and may send them. They are caught,

@@ -305,7 +305,7 @@ describeEngine('a sandbox that takes all it can get', () => {
     it('69 flood: 1 GB is read to its end, and kept only as far as asked', async () => {
       let result: Awaited<ReturnType<typeof exhaust>> | undefined;
       // What this process grows by once, whatever it does.
-      await exhaust(['flood', '64'], { maxOutputBytes: 2 * mebibyte });
+      await exhaust(['flood', '512'], { maxOutputBytes: 2 * mebibyte, timeoutMs: 60_000 });
       const growth = await residentGrowth(async () => {
         result = await exhaust(['flood', '1024'], { maxOutputBytes: 2 * mebibyte, timeoutMs: 60_000 });
       });
