@@ -32,12 +32,15 @@ describeEngine('ways out of a sandbox', () => {
   });
 
   describe('17 signal-pid1', () => {
-    it.each(everySignal.flatMap((signal) => [{ signal, through: 'kill' }]))('signal $signal has no effect', async ({ signal, through }) => {
-      const said = await sandbox.exec(['python3', '-B', `${payloads}/signals.py`, String(signal), through]);
-      // glibc keeps 32 and 33 for itself, and Python refuses to send them.
-      expect(['ok:lives', 'EINVAL']).toContain(said.stdout.trim());
-      if (said.stdout.trim() === 'EINVAL') expect([32, 33]).toContain(signal);
-    });
+    it.each(everySignal.flatMap((signal) => [{ signal, through: 'kill' }]))(
+      'signal $signal has no effect',
+      async ({ signal, through }) => {
+        const said = await sandbox.exec(['python3', '-B', `${payloads}/signals.py`, String(signal), through]);
+        // glibc keeps 32 and 33 for itself, and Python refuses to send them.
+        expect(['ok:lives', 'EINVAL']).toContain(said.stdout.trim());
+        if (said.stdout.trim() === 'EINVAL') expect([32, 33]).toContain(signal);
+      },
+    );
 
     it.each([9, 19, 11, 1, 3])('signal %i has no effect through a pidfd nor on each thread', async (signal) => {
       for (const through of ['pidfd', 'thread']) {
@@ -68,10 +71,12 @@ describeEngine('ways out of a sandbox', () => {
       const starved = await lab.sandbox();
       try {
         const began = performance.now();
-        const outcome = await starved.exec(['python3', '-B', `${payloads}/starve.py`, 'cpu'], { timeoutMs: 2_000 }).then(
-          (result) => result.timedOut,
-          (error: { code: string }) => error.code,
-        );
+        const outcome = await starved
+          .exec(['python3', '-B', `${payloads}/starve.py`, 'cpu'], { timeoutMs: 2_000 })
+          .then(
+            (result) => result.timedOut,
+            (error: { code: string }) => error.code,
+          );
         expect(outcome).toBe(true);
         expect(performance.now() - began).toBeLessThan(3_000);
         expect(await pids(starved)).toEqual([1]);
@@ -87,7 +92,8 @@ describeEngine('ways out of a sandbox', () => {
 
     it('ends a command in time though a payload took the open files from PID 1', async () => {
       await using blinded = await lab.sandbox();
-      const script = 'import os, resource, time\nfor limit in (resource.RLIMIT_NOFILE, resource.RLIMIT_NPROC, resource.RLIMIT_FSIZE, resource.RLIMIT_AS):\n  try: resource.prlimit(1, limit, (0, 0))\n  except OSError: pass\nfor _ in range(5): os.fork()\nos.setsid() if os.getpid() != os.getpgid(0) else None\nprint("on", flush=True)\nwhile True: time.sleep(1)';
+      const script =
+        'import os, resource, time\nfor limit in (resource.RLIMIT_NOFILE, resource.RLIMIT_NPROC, resource.RLIMIT_FSIZE, resource.RLIMIT_AS):\n  try: resource.prlimit(1, limit, (0, 0))\n  except OSError: pass\nfor _ in range(5): os.fork()\nos.setsid() if os.getpid() != os.getpgid(0) else None\nprint("on", flush=True)\nwhile True: time.sleep(1)';
       const outcome = await blinded.exec(python(script), { timeoutMs: 1_500 }).then(
         (result) => result.timedOut,
         (error: { code: string }) => error.code,
@@ -100,7 +106,9 @@ describeEngine('ways out of a sandbox', () => {
       await using stopped = await lab.sandbox();
       const stopper = stopped.exec(['python3', '-B', `${payloads}/starve.py`, 'stop', '4'], { timeoutMs: 10_000 });
       const ended = await Promise.all(
-        Array.from({ length: 12 }, () => stopped.exec(['true'], { timeoutMs: 1_500 }).then((result) => result.timedOut || result.exitCode === 0)),
+        Array.from({ length: 12 }, () =>
+          stopped.exec(['true'], { timeoutMs: 1_500 }).then((result) => result.timedOut || result.exitCode === 0),
+        ),
       );
       expect(ended).toEqual(Array.from({ length: 12 }, () => true));
       expect(await stopper).toMatchObject({ exitCode: 0, timedOut: false });
@@ -149,7 +157,10 @@ describeEngine('ways out of a sandbox', () => {
       await using other = await lab.sandbox({}, image.reference);
       await sleep(1_500);
       const { stdout } = await other.exec(['env']);
-      const names = stdout.trim().split('\n').map((line) => line.split('=')[0]);
+      const names = stdout
+        .trim()
+        .split('\n')
+        .map((line) => line.split('=')[0]);
       expect(names.sort()).toEqual(['HOME', 'LANG', 'LOGNAME', 'PATH', 'USER']);
       expect(Number((await other.exec(['id', '-u'])).stdout)).toBeGreaterThan(0);
       expect(await pids(other)).toEqual([1]);
@@ -159,9 +170,16 @@ describeEngine('ways out of a sandbox', () => {
     });
 
     it('84 disk-volume: its volumes are empty and read-only, or refused', async () => {
-      const covered = await lab.build('volume', ['RUN mkdir /data && chmod 777 /data && echo x > /data/x', 'VOLUME /data']);
+      const covered = await lab.build('volume', [
+        'RUN mkdir /data && chmod 777 /data && echo x > /data/x',
+        'VOLUME /data',
+      ]);
       await using other = await lab.sandbox({}, covered.reference);
-      const { stdout } = await other.exec(['sh', '-c', 'ls -A /data; touch /data/y || true; grep " /data " /proc/self/mountinfo']);
+      const { stdout } = await other.exec([
+        'sh',
+        '-c',
+        'ls -A /data; touch /data/y || true; grep " /data " /proc/self/mountinfo',
+      ]);
       expect(stdout).toMatch(/ \/data ro,/);
       expect(stdout).toMatch(/ - tmpfs /);
       expect(stdout.split('\n')).not.toContain('x');
@@ -175,10 +193,12 @@ describeEngine('ways out of a sandbox', () => {
       const script = '/workspace/self';
       await sandbox.writeFile(script, '#!/proc/self/exe\n', { mode: 0o755 });
       for (const argv of [[script], ['/proc/self/exe'], ['/.nanoclaw/runner'], ['/proc/self/exe', '-h']]) {
-        const outcome = await sandbox.exec(argv, { timeoutMs: 3_000, input: 'not a frame, and long enough to be read as one' }).then(
-          (result) => (result.stdout === '' ? 'silent' : result.stdout),
-          (error: { code: string }) => error.code,
-        );
+        const outcome = await sandbox
+          .exec(argv, { timeoutMs: 3_000, input: 'not a frame, and long enough to be read as one' })
+          .then(
+            (result) => (result.stdout === '' ? 'silent' : result.stdout),
+            (error: { code: string }) => error.code,
+          );
         expect(['silent', 'COMMAND_NOT_EXECUTABLE', 'COMMAND_NOT_FOUND']).toContain(outcome);
       }
       await assertUsable(sandbox);
@@ -186,37 +206,59 @@ describeEngine('ways out of a sandbox', () => {
   });
 
   describe('42 CVE-2024-21626: a working directory below /proc', () => {
-    it.each(['/proc/self/fd/7', '/proc/self/fd/8/..', '/proc', '/proc/1/root', '/sys', '/dev/fd/7', '//proc/self/fd/7', '/workspace/../proc/self/fd/7'])(
-      'is refused in a policy: %s',
-      (workdir) => expectRefused(lab.sandbox({ workdir }), 'INVALID_POLICY'),
-    );
+    it.each([
+      '/proc/self/fd/7',
+      '/proc/self/fd/8/..',
+      '/proc',
+      '/proc/1/root',
+      '/sys',
+      '/dev/fd/7',
+      '//proc/self/fd/7',
+      '/workspace/../proc/self/fd/7',
+    ])('is refused in a policy: %s', async (workdir) => {
+      await expectRefused(lab.sandbox({ workdir }), 'INVALID_POLICY');
+    });
 
-    it.each(['/proc/self/fd/7', '/proc/1/cwd', '/proc', '../proc/self/fd/0', '/dev/fd/5', '//proc/self/fd/5', '/workspace/../proc/1/root', 'link', 'deep/link'])(
-      'leads a command nowhere: %s',
-      async (cwd) => {
-        const links = 'import os\nfor p in ("link", "deep/link"):\n  os.makedirs("/workspace/" + os.path.dirname(p), exist_ok=True)\n  os.path.lexists("/workspace/" + p) or os.symlink("/proc/self/fd/5", "/workspace/" + p)';
-        expect((await sandbox.exec(python(links))).exitCode).toBe(0);
-        const outcome = await sandbox.exec(['pwd', '-P'], { cwd }).then(
-          (result) => `ran in ${result.stdout.trim()}`,
-          (error: { code: string }) => error.code,
-        );
-        // Where it does start, that is a directory of the container.
-        expect(outcome).toMatch(/^(INVALID_ARGUMENT|COMMAND_NOT_FOUND|COMMAND_NOT_EXECUTABLE|FILE_NOT_FOUND|ran in \/)/);
-        const inside = await sandbox.exec(['cat', '/proc/self/cwd/../../../../../../etc/hostname'], { cwd }).catch(() => undefined);
-        if (inside !== undefined && inside.exitCode === 0) expect(inside.stdout).toBe('sandbox\n');
-      },
-    );
+    it.each([
+      '/proc/self/fd/7',
+      '/proc/1/cwd',
+      '/proc',
+      '../proc/self/fd/0',
+      '/dev/fd/5',
+      '//proc/self/fd/5',
+      '/workspace/../proc/1/root',
+      'link',
+      'deep/link',
+    ])('leads a command nowhere: %s', async (cwd) => {
+      const links =
+        'import os\nfor p in ("link", "deep/link"):\n  os.makedirs("/workspace/" + os.path.dirname(p), exist_ok=True)\n  os.path.lexists("/workspace/" + p) or os.symlink("/proc/self/fd/5", "/workspace/" + p)';
+      expect((await sandbox.exec(python(links))).exitCode).toBe(0);
+      const outcome = await sandbox.exec(['pwd', '-P'], { cwd }).then(
+        (result) => `ran in ${result.stdout.trim()}`,
+        (error: { code: string }) => error.code,
+      );
+      // Where it does start, that is a directory of the container.
+      expect(outcome).toMatch(/^(INVALID_ARGUMENT|COMMAND_NOT_FOUND|COMMAND_NOT_EXECUTABLE|FILE_NOT_FOUND|ran in \/)/);
+      const inside = await sandbox
+        .exec(['cat', '/proc/self/cwd/../../../../../../etc/hostname'], { cwd })
+        .catch(() => undefined);
+      if (inside !== undefined && inside.exitCode === 0) expect(inside.stdout).toBe('sandbox\n');
+    });
   });
 
   describe('43 CVE-2024-21626: file descriptors', () => {
-    const list = 'import os\nfor f in sorted(os.listdir("/proc/self/fd"), key=int):\n  try: print(f, os.readlink("/proc/self/fd/" + f))\n  except OSError: pass';
+    const list =
+      'import os\nfor f in sorted(os.listdir("/proc/self/fd"), key=int):\n  try: print(f, os.readlink("/proc/self/fd/" + f))\n  except OSError: pass';
     it.each([
       { name: 'exec', options: {} },
       { name: 'exec with input', options: { input: 'x' } },
       { name: 'exec in a terminal', options: { pty: true } },
     ])('$name has three', async ({ options }) => {
       const { stdout } = await sandbox.exec(python(list), options);
-      const files = stdout.trim().split(/\r?\n/).map((line) => line.split(' '));
+      const files = stdout
+        .trim()
+        .split(/\r?\n/)
+        .map((line) => line.split(' '));
       expect(files.map(([number]) => number)).toEqual(['0', '1', '2']);
       for (const [, target] of files) expect(target).toMatch(/^(pipe:|socket:|\/dev\/null$|\/dev\/pts\/)/);
     });
@@ -272,32 +314,38 @@ describeEngine('ways out of a sandbox', () => {
       },
     );
 
-    it.each(['input', 'output', 'mem', 'terminal', 'shadow', 'runner', 'zero'])('writes nothing through a link called %s', async (name) => {
-      await sandbox.exec(['python3', '-B', `${payloads}/links.py`, 'plant', '/workspace/out']);
-      const path = `/workspace/out/${name}`;
-      const outcome = await sandbox.writeFile(path, 'forgery').then(
-        () => 'replaced',
-        (error: { code: string }) => error.code,
-      );
-      expect(['replaced', 'FILE_REFUSED']).toContain(outcome);
-      // Either the link itself was replaced by a file, or it stands as it did.
-      const entry = await sandbox.stat(path, { followSymlinks: false });
-      expect(entry.type).toBe(outcome === 'replaced' ? 'file' : 'symlink');
-      await assertUsable(sandbox);
-    });
+    it.each(['input', 'output', 'mem', 'terminal', 'shadow', 'runner', 'zero'])(
+      'writes nothing through a link called %s',
+      async (name) => {
+        await sandbox.exec(['python3', '-B', `${payloads}/links.py`, 'plant', '/workspace/out']);
+        const path = `/workspace/out/${name}`;
+        const outcome = await sandbox.writeFile(path, 'forgery').then(
+          () => 'replaced',
+          (error: { code: string }) => error.code,
+        );
+        expect(['replaced', 'FILE_REFUSED']).toContain(outcome);
+        // Either the link itself was replaced by a file, or it stands as it did.
+        const entry = await sandbox.stat(path, { followSymlinks: false });
+        expect(entry.type).toBe(outcome === 'replaced' ? 'file' : 'symlink');
+        await assertUsable(sandbox);
+      },
+    );
 
-    it.each(['files', 'proc1', 'root'])('makes and removes nothing below a link called %s that a command could not', async (name) => {
-      await sandbox.exec(['python3', '-B', `${payloads}/links.py`, 'plant', '/workspace/out']);
-      const source = await lab.directory();
-      await writeFile(join(source, 'x'), 'x');
-      const codes = ['FILE_REFUSED', 'FILE_NOT_FOUND'] as const;
-      await expectRefused(sandbox.writeFile(`/workspace/out/${name}/etc/x`, 'x'), ...codes);
-      await expectRefused(sandbox.mkdir(`/workspace/out/${name}/new`), ...codes);
-      await expectRefused(sandbox.upload(source, `/workspace/out/${name}`), ...codes);
-      await expectRefused(sandbox.remove(`/workspace/out/${name}/etc`, { recursive: true }), ...codes);
-      await assertUsable(sandbox);
-      expect((await sandbox.exec(['cat', '/etc/hostname'])).stdout).toBe('sandbox\n');
-    });
+    it.each(['files', 'proc1', 'root'])(
+      'makes and removes nothing below a link called %s that a command could not',
+      async (name) => {
+        await sandbox.exec(['python3', '-B', `${payloads}/links.py`, 'plant', '/workspace/out']);
+        const source = await lab.directory();
+        await writeFile(join(source, 'x'), 'x');
+        const codes = ['FILE_REFUSED', 'FILE_NOT_FOUND'] as const;
+        await expectRefused(sandbox.writeFile(`/workspace/out/${name}/etc/x`, 'x'), ...codes);
+        await expectRefused(sandbox.mkdir(`/workspace/out/${name}/new`), ...codes);
+        await expectRefused(sandbox.upload(source, `/workspace/out/${name}`), ...codes);
+        await expectRefused(sandbox.remove(`/workspace/out/${name}/etc`, { recursive: true }), ...codes);
+        await assertUsable(sandbox);
+        expect((await sandbox.exec(['cat', '/etc/hostname'])).stdout).toBe('sandbox\n');
+      },
+    );
 
     it('is not led out of the directory while it is swapped for a link', async () => {
       const swapping = await sandbox.spawn(['python3', '-B', `${payloads}/links.py`, 'swap', '/workspace/out', '30']);
@@ -331,7 +379,11 @@ describeEngine('ways out of a sandbox', () => {
       await mkdir(target);
       await symlink(sentinel, join(target, 'evil'));
       await symlink(join(host, 'outside'), join(target, 'dir'));
-      await sandbox.exec(['sh', '-c', 'mkdir -p /workspace/out/dir; echo gotcha > /workspace/out/evil; echo gotcha > /workspace/out/dir/x']);
+      await sandbox.exec([
+        'sh',
+        '-c',
+        'mkdir -p /workspace/out/dir; echo gotcha > /workspace/out/evil; echo gotcha > /workspace/out/dir/x',
+      ]);
       await expectRefused(sandbox.download('/workspace/out', target), 'FILE_REFUSED');
       await expectRefused(sandbox.download('/workspace/out/dir', join(target, 'dir')), 'FILE_REFUSED');
       expect(await readFile(sentinel, 'utf8')).toBe('untouched');
@@ -340,7 +392,11 @@ describeEngine('ways out of a sandbox', () => {
     });
 
     it('takes a hard link as the file that it is', async () => {
-      await sandbox.exec(['sh', '-c', 'mkdir /workspace/out; echo one > /workspace/out/a; ln /workspace/out/a /workspace/out/b; ln /etc/shadow /workspace/out/c']);
+      await sandbox.exec([
+        'sh',
+        '-c',
+        'mkdir /workspace/out; echo one > /workspace/out/a; ln /workspace/out/a /workspace/out/b; ln /etc/shadow /workspace/out/c',
+      ]);
       const target = join(await lab.directory(), 'copy');
       await sandbox.download('/workspace/out', target);
       expect((await readdir(target)).sort()).toEqual(['a', 'b']);
@@ -371,16 +427,23 @@ describeEngine('ways out of a sandbox', () => {
       });
       // The same eyes see it all where it is: so they can see.
       const own = await runPayload<Record<string, unknown>>(one, 'neighbour', 'look');
-      expect(own).toMatchObject({ abstract: 'connected', tcp: 'connected', files: ['/workspace', '/tmp', '/dev/shm'], mqueue: ['neighbour'] });
-      expect(own['shm']).not.toBe(-1);
-      expect(own['reached']).not.toEqual([]);
+      expect(own).toMatchObject({
+        abstract: 'connected',
+        tcp: 'connected',
+        files: ['/workspace', '/tmp', '/dev/shm'],
+        mqueue: ['neighbour'],
+      });
+      expect(own.shm).not.toBe(-1);
+      expect(own.reached).not.toEqual([]);
       expect((await living.wait()).exitCode).toBe(42);
     });
 
     it('gives no two the same user, and each its own namespaces', async () => {
       const sandboxes = await Promise.all(Array.from({ length: 3 }, () => lab.sandbox()));
       const facts = await Promise.all(
-        sandboxes.map((each) => each.exec(['sh', '-c', 'id -u; for n in pid net ipc uts mnt cgroup; do readlink /proc/self/ns/$n; done'])),
+        sandboxes.map((each) =>
+          each.exec(['sh', '-c', 'id -u; for n in pid net ipc uts mnt cgroup; do readlink /proc/self/ns/$n; done']),
+        ),
       );
       const lines = facts.map(({ stdout }) => stdout.trim().split('\n'));
       const all = lines.flat();
@@ -393,10 +456,11 @@ describeEngine('ways out of a sandbox', () => {
   describe('51 old-runtime', () => {
     it('is warned of where the engine says runc is older than its last escapes', async () => {
       const { details, warnings } = await lab.runtime.capabilities({ signal: AbortSignal.timeout(10_000) });
-      const version = /^(\d+)\.(\d+)\.(\d+)/.exec(details['runc'] ?? '');
+      const version = /^(\d+)\.(\d+)\.(\d+)/.exec(details.runc ?? '');
       expect(version).not.toBeNull();
       const [major, minor, patch] = (version ?? []).slice(1).map(Number);
-      const isOld = major === 1 && (Number(minor) < 2 || (minor === 2 && Number(patch) < 8) || (minor === 3 && Number(patch) < 3));
+      const isOld =
+        major === 1 && (Number(minor) < 2 || (minor === 2 && Number(patch) < 8) || (minor === 3 && Number(patch) < 3));
       expect(warnings.some((warning) => warning.includes('CVE-2025-52881'))).toBe(isOld);
     });
   });
@@ -437,13 +501,25 @@ describeEngine('ways out of a sandbox', () => {
       await symlink('/', join(host, 'root'));
       for (const name of ['etc', 'root']) {
         const policy = { mounts: [`${join(host, name)}:/mnt`] };
-        await expectRefused(createSandbox({ runtime: lab.runtime, image: testImages.busybox, policy }), 'INVALID_POLICY');
+        await expectRefused(
+          createSandbox({ runtime: lab.runtime, image: testImages.busybox, policy }),
+          'INVALID_POLICY',
+        );
       }
     });
 
-    it.each(['--privileged', '-v/:/h', 'a b', '../../etc', 'Upper', 'x@sha256:0', 'nul\0', 'new\nline', 'x'.repeat(4_096)])(
-      'refuses an image called %j',
-      (image) => expectRefused(createSandbox({ runtime: lab.runtime, image }), 'INVALID_ARGUMENT'),
-    );
+    it.each([
+      '--privileged',
+      '-v/:/h',
+      'a b',
+      '../../etc',
+      'Upper',
+      'x@sha256:0',
+      'nul\0',
+      'new\nline',
+      'x'.repeat(4_096),
+    ])('refuses an image called %j', async (image) => {
+      await expectRefused(createSandbox({ runtime: lab.runtime, image }), 'INVALID_ARGUMENT');
+    });
   });
 });

@@ -6,7 +6,17 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { ExecOptions, PolicyInput, Sandbox } from '@nanoclaw/core';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { describeEngine, dockerHost } from '../support/engine.ts';
-import { assertUsable, expectRefused, failure, isLong, Lab, payloads, pids, runPayload, uncaughtDuring } from './support/lab.ts';
+import {
+  assertUsable,
+  expectRefused,
+  failure,
+  isLong,
+  Lab,
+  payloads,
+  pids,
+  runPayload,
+  uncaughtDuring,
+} from './support/lab.ts';
 import { kernelMemory, residentGrowth } from './support/memory.ts';
 import { killFromOutside } from './support/unhardened.ts';
 
@@ -49,7 +59,9 @@ describeEngine('a sandbox that takes all it can get', () => {
   /** Starts one in the background and waits for its first line. */
   async function start(...args: readonly string[]) {
     const process = await sandbox.spawn(['python3', '-B', `${payloads}/exhaust.py`, ...args]);
-    const first = await new Promise<string>((resolve) => process.stdout.once('data', (chunk: Buffer) => resolve(chunk.toString())));
+    const first = await new Promise<string>((resolve) =>
+      process.stdout.once('data', (chunk: Buffer) => resolve(chunk.toString())),
+    );
     return { process, first };
   }
 
@@ -169,7 +181,10 @@ describeEngine('a sandbox that takes all it can get', () => {
       );
       if ('error' in outcome) {
         expect(outcome.error).toMatchObject({ code: 'SANDBOX_GONE', details: { reason: 'out-of-memory' } });
-        expect(await failure(sandbox.exec(['true']))).toMatchObject({ code: 'SANDBOX_GONE', details: { reason: 'out-of-memory' } });
+        expect(await failure(sandbox.exec(['true']))).toMatchObject({
+          code: 'SANDBOX_GONE',
+          details: { reason: 'out-of-memory' },
+        });
       } else {
         // It may as well take only the hogs.
         expect(outcome.result.oomKilled).toBe(true);
@@ -196,24 +211,41 @@ describeEngine('a sandbox that takes all it can get', () => {
       expect(after).toMatchObject({ exitCode: 0, stdout: '104857600\n' });
     });
 
-    it.each(['pipes', 'sockets', 'inotify', 'epoll', 'locks', 'dentries', 'memfd', 'signals', 'timers', 'shm', 'mqueue', 'messages', 'semaphores'])(
-      '60 kernel-mem: %s are charged or limited, and given back',
-      async (kind) => {
-        const before = await kernelMemory();
-        const result = await exhaust(['kernel', kind, '2'], { timeoutMs: 20_000 });
-        const during = await kernelMemory();
-        // All that a sandbox can make the kernel hold is within its memory, plus what the kernel holds for other reasons.
-        expect(during - before).toBeLessThan(512 + 64);
-        if (result.exitCode === 0) {
-          const { ends } = JSON.parse(result.stdout) as { ends: string[] };
-          // Refused, or killed for lack of memory. What is read from a directory can be forgotten again, and never ends.
-          expect(ends.filter((end) => !/^(EMFILE|ENFILE|ENOMEM|ENOSPC|EAGAIN|ENOBUFS|ENOLCK|EPERM|EACCES|SIGKILL|time)$/.test(end))).toEqual([]);
-          if (kind !== 'dentries') expect(ends).not.toEqual(['time']);
-        } else expect(result.oomKilled).toBe(true);
-        await sandbox.destroy();
-        await expect.poll(async () => (await kernelMemory()) - before, { timeout: 10_000, interval: 250 }).toBeLessThan(16);
-      },
-    );
+    it.each([
+      'pipes',
+      'sockets',
+      'inotify',
+      'epoll',
+      'locks',
+      'dentries',
+      'memfd',
+      'signals',
+      'timers',
+      'shm',
+      'mqueue',
+      'messages',
+      'semaphores',
+    ])('60 kernel-mem: %s are charged or limited, and given back', async (kind) => {
+      const before = await kernelMemory();
+      const result = await exhaust(['kernel', kind, '2'], { timeoutMs: 20_000 });
+      const during = await kernelMemory();
+      // All that a sandbox can make the kernel hold is within its memory, plus what the kernel holds for other reasons.
+      expect(during - before).toBeLessThan(512 + 64);
+      if (result.exitCode === 0) {
+        const { ends } = JSON.parse(result.stdout) as { ends: string[] };
+        // Refused, or killed for lack of memory. Names that were looked up can be forgotten again, and locks take ever longer.
+        expect(
+          ends.filter(
+            (end) => !/^(EMFILE|ENFILE|ENOMEM|ENOSPC|EAGAIN|ENOBUFS|ENOLCK|EPERM|EACCES|SIGKILL|time)$/.test(end),
+          ),
+        ).toEqual([]);
+        if (kind !== 'dentries' && kind !== 'locks') expect(ends).not.toEqual(['time']);
+      } else expect(result.oomKilled).toBe(true);
+      await sandbox.destroy();
+      await expect
+        .poll(async () => (await kernelMemory()) - before, { timeout: 10_000, interval: 250 })
+        .toBeLessThan(16);
+    });
   });
 
   describe('scratch', () => {
@@ -226,8 +258,13 @@ describeEngine('a sandbox that takes all it can get', () => {
       expect(stopped).toBe('ENOSPC');
       expect(written).toBeLessThanOrEqual(bytes);
       expect(written).toBeGreaterThan(bytes * 0.95);
-      expect(await sandbox.exec(['python3', '-c', 'print(1)'])).toMatchObject({ exitCode: 0, stdout: '1\n', oomKilled: false });
-      if (path !== '/dev/shm') await expectRefused(sandbox.writeFile(`${path}/more`, Buffer.alloc(mebibyte)), 'NO_SPACE');
+      expect(await sandbox.exec(['python3', '-c', 'print(1)'])).toMatchObject({
+        exitCode: 0,
+        stdout: '1\n',
+        oomKilled: false,
+      });
+      if (path !== '/dev/shm')
+        await expectRefused(sandbox.writeFile(`${path}/more`, Buffer.alloc(mebibyte)), 'NO_SPACE');
       expect((await sandbox.exec(['rm', `${path}/fill`])).exitCode).toBe(0);
       await assertUsable(sandbox);
     });
@@ -273,7 +310,14 @@ describeEngine('a sandbox that takes all it can get', () => {
 
     it('64 busy-timeout: spinning does not outlive the deadline', async () => {
       const began = performance.now();
-      const result = await sandbox.exec(['python3', '-c', 'import threading\nfor _ in range(8): threading.Thread(target=lambda: [0 for _ in iter(int, 1)]).start()'], { timeoutMs: 1_000 });
+      const result = await sandbox.exec(
+        [
+          'python3',
+          '-c',
+          'import threading\nfor _ in range(8): threading.Thread(target=lambda: [0 for _ in iter(int, 1)]).start()',
+        ],
+        { timeoutMs: 1_000 },
+      );
       expect(result).toMatchObject({ timedOut: true, signal: 'SIGKILL', exitCode: null });
       expect(performance.now() - began).toBeLessThan(2_500);
       await assertUsable(sandbox);
@@ -334,7 +378,8 @@ describeEngine('a sandbox that takes all it can get', () => {
     });
 
     it('70 slow-reader: what nobody reads waits inside, and nothing of it is lost', async () => {
-      const script = 'import os, hashlib\nh = hashlib.sha256()\nfor i in range(1024):\n  b = (i % 251).to_bytes(1, "big") * 65536\n  h.update(b); os.write(1, b)\nos.write(2, h.hexdigest().encode())';
+      const script =
+        'import os, hashlib\nh = hashlib.sha256()\nfor i in range(1024):\n  b = (i % 251).to_bytes(1, "big") * 65536\n  h.update(b); os.write(1, b)\nos.write(2, h.hexdigest().encode())';
       const process = await sandbox.spawn(['python3', '-c', script]);
       const { stdout, stderr } = process;
       const growth = await residentGrowth(() => delay(isLong ? 10_000 : 3_000));
@@ -387,7 +432,10 @@ describeEngine('a sandbox that takes all it can get', () => {
 
     it('72 long-line: 100 MB without an end', async () => {
       const script = 'import os\nfor _ in range(1600): os.write(1, b"l" * 65536)';
-      const { stdout, truncated } = await sandbox.exec(['python3', '-c', script], { maxOutputBytes: 128 * mebibyte, encoding: 'buffer' });
+      const { stdout, truncated } = await sandbox.exec(['python3', '-c', script], {
+        maxOutputBytes: 128 * mebibyte,
+        encoding: 'buffer',
+      });
       expect(truncated).toBe(false);
       expect(stdout).toHaveLength(1_600 * 65_536);
       expect(stdout.every((byte) => byte === 108)).toBe(true);
@@ -419,7 +467,10 @@ describeEngine('a sandbox that takes all it can get', () => {
     });
 
     it.each([
-      { name: 'invalid UTF-8', bytes: Buffer.from([0xff, 0xfe, 0xc3, 0x28, 0xa0, 0xa1, 0xe2, 0x82, 0xf0, 0x9f, 0x98, 0x00, 0x80]) },
+      {
+        name: 'invalid UTF-8',
+        bytes: Buffer.from([0xff, 0xfe, 0xc3, 0x28, 0xa0, 0xa1, 0xe2, 0x82, 0xf0, 0x9f, 0x98, 0x00, 0x80]),
+      },
       { name: 'a character that frames cut in two', bytes: Buffer.from(`x${'\u{1F600}'.repeat(40_000)}`) },
       { name: 'every byte', bytes: Buffer.from(Array.from({ length: 256 }, (_, byte) => byte)) },
       { name: 'terminal sequences', bytes: Buffer.from('\x1b]52;c;ZXZpbA==\x07\x1b[2J\x1b[31m\x9b6n\x1b]0;title\x07') },
@@ -437,7 +488,11 @@ describeEngine('a sandbox that takes all it can get', () => {
 
     it.each([
       { name: 'an argument of 131,072 bytes', argv: ['true', 'a'.repeat(131_072)], options: {} },
-      { name: '3 MB of arguments', argv: ['true', ...Array.from({ length: 3_000 }, () => 'a'.repeat(1_000))], options: {} },
+      {
+        name: '3 MB of arguments',
+        argv: ['true', ...Array.from({ length: 3_000 }, () => 'a'.repeat(1_000))],
+        options: {},
+      },
       { name: '900 KB of arguments in one', argv: ['true', 'a'.repeat(900_000)], options: {} },
       { name: 'a path too long', argv: [`/${'a/'.repeat(3_000)}`], options: {} },
     ])('78 huge-argv: $name is LIMIT_EXCEEDED', async ({ argv, options }) => {
@@ -456,7 +511,9 @@ describeEngine('a sandbox that takes all it can get', () => {
     it('78: many arguments within the limits arrive whole', async () => {
       const values = Array.from({ length: 900 }, (_, index) => String(index).repeat(200));
       const { stdout } = await sandbox.exec(['sh', '-c', 'printf "%s\\n" "$@" | sha256sum', 'sh', ...values]);
-      const expected = createHash('sha256').update(`${values.join('\n')}\n`).digest('hex');
+      const expected = createHash('sha256')
+        .update(`${values.join('\n')}\n`)
+        .digest('hex');
       expect(stdout.split(' ')[0]).toBe(expected);
     });
   });
@@ -465,10 +522,15 @@ describeEngine('a sandbox that takes all it can get', () => {
     it('79 odd-names: are listed, read and copied as bytes', async () => {
       await sandbox.exec(['python3', '-B', `${payloads}/links.py`, 'names', '/workspace/names']);
       const files = await sandbox.list('/workspace/names');
-      const { stdout } = await sandbox.exec(
-        ['python3', '-c', 'import os, sys\nfor n in sorted(os.listdir(b"/workspace/names")): sys.stdout.buffer.write(n.hex().encode() + b" " + open(b"/workspace/names/" + n).read().encode() + b"\\n")'],
-      );
-      const expected = stdout.trim().split('\n').map((line) => line.split(' ') as [string, string]);
+      const { stdout } = await sandbox.exec([
+        'python3',
+        '-c',
+        'import os, sys\nfor n in sorted(os.listdir(b"/workspace/names")): sys.stdout.buffer.write(n.hex().encode() + b" " + open(b"/workspace/names/" + n).read().encode() + b"\\n")',
+      ]);
+      const expected = stdout
+        .trim()
+        .split('\n')
+        .map((line) => line.split(' ') as [string, string]);
       expect(files.length).toBeGreaterThan(30);
       expect(files.map((file) => file.nameBytes.toString('hex'))).toEqual(expected.map(([name]) => name));
       for (const [name, content] of expected) {
@@ -494,8 +556,16 @@ describeEngine('a sandbox that takes all it can get', () => {
     });
 
     it.each([
-      { name: 'a name of 256 bytes', path: `/workspace/${'n'.repeat(256)}`, codes: ['LIMIT_EXCEEDED', 'INVALID_ARGUMENT'] as const },
-      { name: 'a path of 4,097 bytes', path: `/workspace/${'d/'.repeat(2_043)}`, codes: ['LIMIT_EXCEEDED', 'INVALID_ARGUMENT'] as const },
+      {
+        name: 'a name of 256 bytes',
+        path: `/workspace/${'n'.repeat(256)}`,
+        codes: ['LIMIT_EXCEEDED', 'INVALID_ARGUMENT'] as const,
+      },
+      {
+        name: 'a path of 4,097 bytes',
+        path: `/workspace/${'d/'.repeat(2_043)}`,
+        codes: ['LIMIT_EXCEEDED', 'INVALID_ARGUMENT'] as const,
+      },
       { name: 'a NUL', path: '/workspace/a\0b', codes: ['INVALID_ARGUMENT'] as const },
       { name: 'nothing', path: '', codes: ['INVALID_ARGUMENT'] as const },
     ])('79: $name is refused by every call', async ({ path, codes }) => {
@@ -514,41 +584,58 @@ describeEngine('a sandbox that takes all it can get', () => {
       await sandbox.remove('-rf');
     });
 
-    it.each(['fifo', 'loop'])('80: a refusal of a %s in the middle of a copy raises nothing that nobody catches', async (kind) => {
-      await sandbox.exec(['python3', '-B', `${payloads}/links.py`, 'odd', '/workspace/odd']);
-      for (const name of ['a', 'b', 'y', 'z']) await sandbox.writeFile(`/workspace/odd/${kind}/${name}`, randomBytes(3_000_000));
-      const host = await lab.directory();
-      const uncaught = await uncaughtDuring(async () => {
-        for (let round = 0; round < 8; round += 1) {
-          await expectRefused(sandbox.download(`/workspace/odd/${kind}`, join(host, String(round))), 'FILE_REFUSED');
-          await expectRefused(sandbox.download(`/workspace/odd/${kind}`, join(host, String(round)), { maxBytes: 1_000_000 }), 'FILE_REFUSED', 'LIMIT_EXCEEDED');
-        }
-        const copying = failure(sandbox.download(`/workspace/odd/${kind}`, join(host, 'killed'), { links: 'skip' }));
-        await sandbox.exec(['sh', '-c', 'kill -TERM 1']).catch(() => undefined);
-        expect(['SANDBOX_GONE', 'FILE_REFUSED']).toContain((await copying).code);
-      });
-      expect(uncaught).toEqual([]);
-      expect(await readdir(host)).toEqual([]);
-    });
+    it.each(['fifo', 'loop'])(
+      '80: a refusal of a %s in the middle of a copy raises nothing that nobody catches',
+      async (kind) => {
+        await sandbox.exec(['python3', '-B', `${payloads}/links.py`, 'odd', '/workspace/odd']);
+        for (const name of ['a', 'b', 'y', 'z'])
+          await sandbox.writeFile(`/workspace/odd/${kind}/${name}`, randomBytes(3_000_000));
+        const host = await lab.directory();
+        const uncaught = await uncaughtDuring(async () => {
+          for (let round = 0; round < 8; round += 1) {
+            await expectRefused(sandbox.download(`/workspace/odd/${kind}`, join(host, String(round))), 'FILE_REFUSED');
+            await expectRefused(
+              sandbox.download(`/workspace/odd/${kind}`, join(host, String(round)), { maxBytes: 1_000_000 }),
+              'FILE_REFUSED',
+              'LIMIT_EXCEEDED',
+            );
+          }
+          const copying = failure(sandbox.download(`/workspace/odd/${kind}`, join(host, 'killed'), { links: 'skip' }));
+          await sandbox.exec(['sh', '-c', 'kill -TERM 1']).catch(() => undefined);
+          expect(['SANDBOX_GONE', 'FILE_REFUSED']).toContain((await copying).code);
+        });
+        expect(uncaught).toEqual([]);
+        expect(await readdir(host)).toEqual([]);
+      },
+    );
 
-    it.each(['fifo', 'socket', 'loop'])('80 odd-outputs: a %s is refused, and nothing is left on the host', async (kind) => {
-      await sandbox.exec(['python3', '-B', `${payloads}/links.py`, 'odd', '/workspace/odd']);
-      await sandbox.writeFile(`/workspace/odd/${kind}/a`, randomBytes(500_000));
-      await sandbox.writeFile(`/workspace/odd/${kind}/z`, randomBytes(500_000));
-      const target = join(await lab.directory(), 'odd');
-      const error = await expectRefused(sandbox.download(`/workspace/odd/${kind}`, target), 'FILE_REFUSED');
-      expect(error.message).toMatch(kind === 'loop' ? /self/ : /\b[fs]\b/);
-      await expect(lstat(target)).rejects.toMatchObject({ code: 'ENOENT' });
-      await assertUsable(sandbox);
-    });
+    it.each(['fifo', 'socket', 'loop'])(
+      '80 odd-outputs: a %s is refused, and nothing is left on the host',
+      async (kind) => {
+        await sandbox.exec(['python3', '-B', `${payloads}/links.py`, 'odd', '/workspace/odd']);
+        await sandbox.writeFile(`/workspace/odd/${kind}/a`, randomBytes(500_000));
+        await sandbox.writeFile(`/workspace/odd/${kind}/z`, randomBytes(500_000));
+        const target = join(await lab.directory(), 'odd');
+        const error = await expectRefused(sandbox.download(`/workspace/odd/${kind}`, target), 'FILE_REFUSED');
+        expect(error.message).toMatch(kind === 'loop' ? /self/ : /\b[fs]\b/);
+        await expect(lstat(target)).rejects.toMatchObject({ code: 'ENOENT' });
+        await assertUsable(sandbox);
+      },
+    );
 
     it('80: a sparse file of 1 TB is cut off at the cap, by what was read', async () => {
       await sandbox.exec(['python3', '-B', `${payloads}/links.py`, 'odd', '/workspace/odd']);
       expect((await sandbox.stat('/workspace/odd/sparse/s')).sizeBytes).toBe(2 ** 40);
       const host = await lab.directory();
       const growth = await residentGrowth(async () => {
-        await expectRefused(sandbox.download('/workspace/odd/sparse', join(host, 'd'), { maxBytes: 8 * mebibyte }), 'LIMIT_EXCEEDED');
-        await expectRefused(sandbox.download('/workspace/odd/sparse/s', join(host, 'f'), { maxBytes: 8 * mebibyte }), 'LIMIT_EXCEEDED');
+        await expectRefused(
+          sandbox.download('/workspace/odd/sparse', join(host, 'd'), { maxBytes: 8 * mebibyte }),
+          'LIMIT_EXCEEDED',
+        );
+        await expectRefused(
+          sandbox.download('/workspace/odd/sparse/s', join(host, 'f'), { maxBytes: 8 * mebibyte }),
+          'LIMIT_EXCEEDED',
+        );
         await expectRefused(sandbox.readFile('/workspace/odd/sparse/s', { maxBytes: 8 * mebibyte }), 'LIMIT_EXCEEDED');
       });
       expect(growth).toBeLessThan(40);
@@ -558,10 +645,20 @@ describeEngine('a sandbox that takes all it can get', () => {
 
     it('80: more files than asked for are refused, and as many as there are can be had', async () => {
       const count = isLong ? 100_000 : 12_000;
-      if (isLong) await withPolicy({ memory: '1g', scratch: [{ path: '/workspace', size: '128m', inodes: 120_000 }, { path: '/tmp', size: '16m' }] });
+      if (isLong)
+        await withPolicy({
+          memory: '1g',
+          scratch: [
+            { path: '/workspace', size: '128m', inodes: 120_000 },
+            { path: '/tmp', size: '16m' },
+          ],
+        });
       await sandbox.exec(['python3', '-B', `${payloads}/links.py`, 'many', '/workspace/many', String(count)]);
       const host = await lab.directory();
-      await expectRefused(sandbox.download('/workspace/many', join(host, 'few'), { maxFiles: 1_000 }), 'LIMIT_EXCEEDED');
+      await expectRefused(
+        sandbox.download('/workspace/many', join(host, 'few'), { maxFiles: 1_000 }),
+        'LIMIT_EXCEEDED',
+      );
       expect(await readdir(host)).toEqual([]);
       await expectRefused(sandbox.list('/workspace/many/000', { maxEntries: 999 }), 'LIMIT_EXCEEDED');
       expect(await sandbox.list('/workspace/many/000')).toHaveLength(1_000);
@@ -572,7 +669,11 @@ describeEngine('a sandbox that takes all it can get', () => {
     });
 
     it('80: modes do not come along: nothing is executable by others or setuid, nor writable by them', async () => {
-      await sandbox.exec(['sh', '-c', 'mkdir /workspace/modes; cd /workspace/modes; echo x > suid; chmod 6777 suid; echo y > open; chmod 666 open; mkdir -m 7777 dir; echo z > dir/z']);
+      await sandbox.exec([
+        'sh',
+        '-c',
+        'mkdir /workspace/modes; cd /workspace/modes; echo x > suid; chmod 6777 suid; echo y > open; chmod 666 open; mkdir -m 7777 dir; echo z > dir/z',
+      ]);
       const target = join(await lab.directory(), 'modes');
       await sandbox.download('/workspace/modes', target);
       expect((await stat(join(target, 'suid'))).mode & 0o7022).toBe(0);
@@ -583,15 +684,25 @@ describeEngine('a sandbox that takes all it can get', () => {
   });
 
   describe('82 signals', () => {
-    it.each(['SIGSEGV', 'SIGABRT', 'SIGXFSZ', 'SIGXCPU', 'SIGILL', 'SIGBUS', 'SIGFPE', 'SIGQUIT', 'SIGTERM', 'SIGKILL', 'SIGSYS', 'SIGTRAP'])(
-      '%s is reported, and leaves no core',
-      async (signal) => {
-        const result = await exhaust(['signals', signal]);
-        expect(result).toMatchObject({ exitCode: null, signal, timedOut: false, oomKilled: false });
-        const { stdout } = await sandbox.exec(['sh', '-c', 'ls -A /tmp /workspace | grep core; ulimit -c; ulimit -Hc']);
-        expect(stdout).toBe('0\n0\n');
-      },
-    );
+    it.each([
+      'SIGSEGV',
+      'SIGABRT',
+      'SIGXFSZ',
+      'SIGXCPU',
+      'SIGILL',
+      'SIGBUS',
+      'SIGFPE',
+      'SIGQUIT',
+      'SIGTERM',
+      'SIGKILL',
+      'SIGSYS',
+      'SIGTRAP',
+    ])('%s is reported, and leaves no core', async (signal) => {
+      const result = await exhaust(['signals', signal]);
+      expect(result).toMatchObject({ exitCode: null, signal, timedOut: false, oomKilled: false });
+      const { stdout } = await sandbox.exec(['sh', '-c', 'ls -A /tmp /workspace | grep core; ulimit -c; ulimit -Hc']);
+      expect(stdout).toBe('0\n0\n');
+    });
 
     it('a stopped command is ended by its deadline all the same', async () => {
       const result = await sandbox.exec(['sh', '-c', 'kill -STOP $$'], { timeoutMs: 700 });

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -24,7 +24,7 @@ async function golden(name: string): Promise<Outcomes> {
 
 /** Compares with a golden file, or writes it anew with `NANOCLAW_UPDATE_GOLDEN=1`, to be reviewed as any other change. */
 async function expectGolden(name: string, found: Outcomes): Promise<Outcomes> {
-  if (process.env['NANOCLAW_UPDATE_GOLDEN'] === '1') {
+  if (process.env.NANOCLAW_UPDATE_GOLDEN === '1') {
     const path = fileURLToPath(new URL(`./golden/${name}.json`, import.meta.url));
     await writeFile(path, `${JSON.stringify(found, null, 2)}\n`);
   }
@@ -91,7 +91,10 @@ describeEngine('the kernel surface of a sandbox', () => {
     expect(Object.keys(free).sort()).toEqual(Object.keys(outcomes).sort());
     const allowedHere = new Set(['ok', 'ok:running']);
     const alike = rows
-      .filter(({ action, expected }) => expected.includes(free[action] ?? '') && !expected.every((value) => allowedHere.has(value)))
+      .filter(
+        ({ action, expected }) =>
+          expected.includes(free[action] ?? '') && !expected.every((value) => allowedHere.has(value)),
+      )
       .map(({ action }) => action);
     const found = Object.fromEntries(alike.map((action) => [action, free[action] ?? '']));
     expect(found).toEqual(await expectGolden('fails-anywhere', found));
@@ -118,7 +121,9 @@ describeEngine('the kernel surface of a sandbox', () => {
       const expected = await expectGolden('host-files', found);
       expect(Object.keys(found)).toEqual(Object.keys(expected));
       // A kernel without a file, or that lets nobody read it, shows less.
-      const more = Object.keys(found).filter((path) => found[path] !== expected[path] && !/^E[A-Z]+$/.test(found[path] ?? ''));
+      const more = Object.keys(found).filter(
+        (path) => found[path] !== expected[path] && !/^E[A-Z]+$/.test(found[path] ?? ''),
+      );
       expect(more.map((path) => `${path}: ${expected[path]} before, ${found[path]} now`)).toEqual([]);
     });
 
@@ -126,7 +131,9 @@ describeEngine('the kernel surface of a sandbox', () => {
       // Its own process and devices, what is masked by /dev/null, and two files of PID 1 that anybody may open but not write.
       const own =
         /^\/proc\/self\/|^\/proc\/1\/(attr\/current|timerslack_ns)$|^\/dev\/(null|zero|full|random|urandom|ptmx|pts\/ptmx|shm|mqueue|fd|stdin)$/;
-      const writable = Object.keys(found).filter((path) => found[path]?.endsWith('writable') && found[path] !== 'empty, writable');
+      const writable = Object.keys(found).filter(
+        (path) => found[path]?.endsWith('writable') && found[path] !== 'empty, writable',
+      );
       expect(writable.filter((path) => !own.test(path))).toEqual([]);
     });
   });
@@ -134,7 +141,17 @@ describeEngine('the kernel surface of a sandbox', () => {
 
 /** Calls that are newer than some libseccomp in use: where it has no name for one, the engine answers ENOSYS. */
 const young = new Set([
-  ...['cachestat', 'fchmodat2', 'map_shadow_stack', 'futex_wake', 'futex_wait', 'futex_requeue', 'mseal', 'uretprobe', 'uprobe'],
+  ...[
+    'cachestat',
+    'fchmodat2',
+    'map_shadow_stack',
+    'futex_wake',
+    'futex_wait',
+    'futex_requeue',
+    'mseal',
+    'uretprobe',
+    'uprobe',
+  ],
   ...['setxattrat', 'getxattrat', 'listxattrat', 'removexattrat'],
 ]);
 

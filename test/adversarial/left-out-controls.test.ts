@@ -91,7 +91,7 @@ const insideCases: readonly Case[] = [
     control: 'scratch',
     what: 'makes /dev/shm larger',
     create: (body) => {
-      host(body).ShmSize = 67_108_864;
+      host(body).Tmpfs['/dev/shm'] = host(body).Tmpfs['/dev/shm'].replace(/size=\d+/, 'size=67108864');
     },
   },
   {

@@ -3,6 +3,7 @@ import { pathToFileURL } from 'node:url';
 import { createError, type SandboxRuntime } from '@nanoclaw/core';
 import type { Cli } from './cli.ts';
 import { messageOf } from './output.ts';
+import { trackPending } from './pending-calls.ts';
 
 const builtIn = ['auto', 'docker'];
 
@@ -35,16 +36,20 @@ async function openDocker(): Promise<SandboxRuntime> {
   return createDockerRuntime();
 }
 
-/** Opens a runtime, hands it to `work`, and closes it whatever happens. */
+/** How long what an interrupted start left to tidy up may take. */
+const tidyMs = 15_000;
+
+/** Opens a runtime, hands it to `work`, and closes it whatever happens, once nothing is under way any more. */
 export async function withRuntime<T>(
   name: string,
   cli: Cli,
   work: (runtime: SandboxRuntime) => Promise<T>,
 ): Promise<T> {
-  const runtime = await openRuntime(name, cli);
+  const { runtime, settled } = trackPending(await openRuntime(name, cli));
   try {
     return await work(runtime);
   } finally {
+    await settled(tidyMs);
     await runtime.close().catch((error: unknown) => cli.logger.warn({ err: error }, 'closing the runtime failed'));
   }
 }

@@ -251,13 +251,13 @@ function toEngineMounts({ info }: DockerEngine): EngineMount[] {
     info.CgroupVersion === '2'
       ? [mount('/sys/fs/cgroup', ['cgroup2'])]
       : [
-          mount('/sys/fs/cgroup', ['tmpfs']),
+          mount('/sys/fs/cgroup', ['tmpfs'], true),
           ...cgroupV1Controllers.map((name) => mount(`/sys/fs/cgroup/${name}`, ['cgroup', 'cgroup2'])),
         ];
   return [
-    mount('/proc', ['proc']),
-    mount('/dev', ['tmpfs']),
-    mount('/dev/pts', ['devpts']),
+    mount('/proc', ['proc'], true),
+    mount('/dev', ['tmpfs'], true),
+    mount('/dev/pts', ['devpts'], true),
     mount('/dev/mqueue', ['mqueue'], true),
     mount('/dev/shm', ['tmpfs'], true),
     mount('/sys', ['sysfs']),

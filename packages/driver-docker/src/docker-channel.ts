@@ -17,5 +17,13 @@ export async function attachDockerChannel(
   const { socket, head } = await api.upgrade(path, signal);
   if ('setNoDelay' in socket && typeof socket.setNoDelay === 'function') socket.setNoDelay(true);
   if ('setKeepAlive' in socket && typeof socket.setKeepAlive === 'function') socket.setKeepAlive(true, 30_000);
-  return createStdioChannel({ socket, head, diagnostics, mapError: (error) => toDockerError(error, api.endpoint) });
+  const channel = createStdioChannel({
+    socket,
+    head,
+    diagnostics,
+    mapError: (error) => toDockerError(error, api.endpoint),
+  });
+  // It may break before anybody listens; then its end is what is noticed, and `destroyed`.
+  channel.on('error', () => undefined);
+  return channel;
 }

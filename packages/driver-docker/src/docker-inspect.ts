@@ -192,6 +192,9 @@ export function toEnforcementError(
 /** Makes what means the same compare equal: unset, null, empty and zero; lists whose order says nothing. */
 function normalize(name: string, value: unknown): string {
   if (isEmpty(value)) return '';
+  // An image's own interval and retries stay beside a test that is switched off.
+  if (name === 'Healthcheck' && typeof value === 'object' && value !== null && 'Test' in value)
+    return canonical(value.Test);
   if (Array.isArray(value)) {
     const items = value.map((item: unknown) => canonical(item));
     // Entrypoint and Cmd are the only lists in which order counts.

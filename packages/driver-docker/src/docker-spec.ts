@@ -28,7 +28,7 @@ export interface DockerHostConfig {
   readonly MaskedPaths: readonly string[];
   readonly ReadonlyPaths: readonly string[];
   readonly PidMode: '';
-  readonly IpcMode: 'private';
+  readonly IpcMode: 'none';
   readonly UTSMode: '';
   readonly UsernsMode: '';
   readonly CgroupnsMode: 'private';
@@ -52,7 +52,7 @@ export interface DockerHostConfig {
   readonly Binds: readonly [];
   readonly VolumesFrom: readonly [];
   readonly Mounts: readonly DockerMount[];
-  readonly Sysctls: Readonly<Record<string, never>>;
+  readonly Sysctls: Readonly<Record<string, string>>;
   readonly Init: false;
   readonly AutoRemove: true;
   readonly RestartPolicy: { readonly Name: 'no'; readonly MaximumRetryCount: 0 };
@@ -140,7 +140,8 @@ export function toDockerCreateBody(spec: ContainerSpec, engine: DockerSpecEngine
       MaskedPaths: spec.maskedPaths,
       ReadonlyPaths: spec.readOnlyPaths,
       PidMode: '',
-      IpcMode: 'private',
+      // A namespace of its own as with `private`, but without Docker's own /dev/shm, whose files it can't count.
+      IpcMode: 'none',
       UTSMode: '',
       UsernsMode: '',
       CgroupnsMode: 'private',
@@ -171,7 +172,8 @@ export function toDockerCreateBody(spec: ContainerSpec, engine: DockerSpecEngine
         ...engine.fileMounts,
         ...spec.mounts.map((mount) => toBindMount(mount.source, mount.target, mount.readOnly)),
       ],
-      Sysctls: {},
+      // Shared memory that no process has attached any more would fill the memory limit for good.
+      Sysctls: { 'kernel.shm_rmid_forced': '1' },
       Init: false,
       AutoRemove: true,
       RestartPolicy: { Name: 'no', MaximumRetryCount: 0 },
@@ -219,7 +221,14 @@ function toTmpfs(spec: ContainerSpec): Record<string, string> {
     (target) => [target, 'ro,nosuid,nodev,noexec,size=4k,nr_inodes=1,mode=555'] as const,
   );
   const scratch = spec.scratch.map((entry) => [entry.target, toTmpfsOptions(entry, spec.user)] as const);
-  return Object.fromEntries([...covered, ...scratch]);
+  const shared: ScratchSpec = {
+    target: '/dev/shm',
+    sizeBytes: spec.sharedMemoryBytes,
+    inodes: spec.sharedMemoryInodes,
+    mode: 0o1777,
+    executable: false,
+  };
+  return Object.fromEntries([...covered, ...scratch, [shared.target, toTmpfsOptions(shared, spec.user)]]);
 }
 
 /**

@@ -42,6 +42,7 @@ export async function startDockerContainer(
   const watch = events.watch(spec.name);
   let existence: boolean | 'unknown' = 'unknown';
   let channel: StartedContainer['channel'] | undefined;
+  let failed = false;
 
   try {
     const created = await create(api, spec.name, body, signal).catch((error: unknown) => {
@@ -55,6 +56,8 @@ export async function startDockerContainer(
     const [attached, inspected] = await Promise.all([
       attachDockerChannel(api, created.Id, diagnostics, signal).then((value) => {
         channel = value;
+        // It came after the start had failed.
+        if (failed) value.destroy();
         return value;
       }),
       api.call<DockerInspect>({ method: 'GET', path: `${path}/json`, signal }),
@@ -74,8 +77,7 @@ export async function startDockerContainer(
     };
   } catch (error) {
     watch.cancel();
-    // An error nobody listens for would end the process.
-    channel?.on('error', () => undefined);
+    failed = true;
     channel?.destroy();
     const told = toStartError(toDockerError(error, api.endpoint), spec);
     await removeRemains(containers, spec.name, existence, told);

@@ -2,7 +2,18 @@
 // that are there already are kept.
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { accessSync, chmodSync, constants, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  accessSync,
+  chmodSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { delimiter, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -35,8 +46,20 @@ function findGo() {
 }
 
 function goEnvironment(architecture = 'amd64') {
-  const kept = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(GOFLAGS|GOOS|GOARCH|GOAMD64|GOARM64|GOEXPERIMENT|GOWORK)$/.test(name)));
-  return { ...kept, GOTOOLCHAIN: 'local', GOWORK: 'off', GOFLAGS: '', CGO_ENABLED: '0', GOOS: 'linux', GOARCH: architecture };
+  const kept = Object.fromEntries(
+    Object.entries(process.env).filter(
+      ([name]) => !/^(GOFLAGS|GOOS|GOARCH|GOAMD64|GOARM64|GOEXPERIMENT|GOWORK)$/.test(name),
+    ),
+  );
+  return {
+    ...kept,
+    GOTOOLCHAIN: 'local',
+    GOWORK: 'off',
+    GOFLAGS: '',
+    CGO_ENABLED: '0',
+    GOOS: 'linux',
+    GOARCH: architecture,
+  };
 }
 
 /** Everything that the binaries are made of. */
@@ -45,7 +68,8 @@ function sources(folder = root) {
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
     const path = join(folder, entry.name);
     if (entry.isDirectory()) {
-      if (!['dist', 'node_modules', 'src', 'scripts', 'testdata', 'test'].includes(entry.name)) files.push(...sources(path));
+      if (!['dist', 'node_modules', 'src', 'scripts', 'testdata', 'test'].includes(entry.name))
+        files.push(...sources(path));
     } else if (/(?<!_test)\.(go|s)$|^go\.(mod|sum)$/.test(entry.name)) {
       files.push(path);
     }
@@ -55,7 +79,8 @@ function sources(folder = root) {
 
 function stampOf(go, version) {
   const hash = createHash('sha256');
-  for (const text of [go.version, version, readFileSync(fileURLToPath(import.meta.url))]) hash.update(text).update('\0');
+  for (const text of [go.version, version, readFileSync(fileURLToPath(import.meta.url))])
+    hash.update(text).update('\0');
   for (const file of sources()) hash.update(relative(root, file)).update('\0').update(readFileSync(file)).update('\0');
   return hash.digest('hex');
 }
@@ -66,7 +91,11 @@ function build(go, version, architecture) {
   mkdirSync(join(dist, `linux-${architecture}`), { recursive: true });
   const flags = ['-trimpath', '-buildvcs=false', '-ldflags', `-s -w -buildid= -X main.version=${version}`];
   try {
-    execFileSync(go.path, ['build', ...flags, '-o', fresh, '.'], { cwd: root, env: goEnvironment(architecture), stdio: 'inherit' });
+    execFileSync(go.path, ['build', ...flags, '-o', fresh, '.'], {
+      cwd: root,
+      env: goEnvironment(architecture),
+      stdio: 'inherit',
+    });
     chmodSync(fresh, 0o755);
     renameSync(fresh, target); // a running container keeps the file that it has
   } finally {

@@ -27,7 +27,7 @@ NUMBERS = {
     'name_to_handle_at': (303, 264), 'open_by_handle_at': (304, 265), 'open_tree': (428, 428),
     'perf_event_open': (298, 241), 'pidfd_getfd': (438, 438), 'pidfd_open': (434, 434), 'pivot_root': (155, 41),
     'process_vm_readv': (310, 270), 'process_vm_writev': (311, 271), 'ptrace': (101, 117), 'quotactl': (179, 60),
-    'reboot': (169, 142), 'request_key': (249, 218), 'sched_setscheduler': (144, 119), 'setdomainname': (171, 162),
+    'reboot': (169, 142), 'request_key': (249, 218), 'sched_setscheduler': (144, 119), 'sched_setparam': (142, 118), 'sched_setattr': (314, 274), 'setdomainname': (171, 162),
     'setgid': (106, 144), 'setgroups': (116, 159), 'sethostname': (170, 161), 'setns': (308, 268),
     'settimeofday': (164, 170), 'setuid': (105, 146), 'setresuid': (117, 147), 'swapoff': (168, 225),
     'swapon': (167, 224), 'syslog': (103, 116), 'umount2': (166, 39), 'unshare': (272, 97), 'userfaultfd': (323, 282),

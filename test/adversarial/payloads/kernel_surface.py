@@ -336,6 +336,21 @@ add('set a limit of PID 1', lambda: set_limit_of(1, resource.RLIMIT_NOFILE))
 add('set the cpu limit of PID 1', lambda: set_limit_of(1, resource.RLIMIT_CPU))
 add('set an own limit', lambda: set_limit_of(0, resource.RLIMIT_NOFILE))
 
+# The same holds for its share of the CPUs and disks. To what they are already, so that nothing changes where it is allowed.
+PRIO_PROCESS, PRIO_USER, IOPRIO_WHO_PROCESS, IOPRIO_WHO_USER = 0, 2, 1, 3
+BEST_EFFORT = (2 << 13) | 4
+SCHED_ATTR = struct.pack('=IIQiIQQQ', 48, 0, 0, 0, 0, 0, 0, 0)
+add('setpriority of PID 1', lambda: call('setpriority', PRIO_PROCESS, 1, 0))
+add('setpriority of all with our uid', lambda: call('setpriority', PRIO_USER, 0, 0))
+add('setpriority of all with our uid by number', lambda: call('setpriority', PRIO_USER, os.getuid(), 0))
+add('ioprio_set of PID 1', lambda: call('ioprio_set', IOPRIO_WHO_PROCESS, 1, BEST_EFFORT))
+add('ioprio_set of all with our uid', lambda: call('ioprio_set', IOPRIO_WHO_USER, 0, BEST_EFFORT))
+add('sched_setscheduler of PID 1', lambda: call('sched_setscheduler', 1, 0, struct.pack('=i', 0)))
+add('sched_setparam of PID 1', lambda: call('sched_setparam', 1, struct.pack('=i', 0)))
+add('sched_setattr of PID 1', lambda: call('sched_setattr', 1, SCHED_ATTR, 0))
+add('sched_setaffinity of PID 1', lambda: os.sched_setaffinity(1, os.sched_getaffinity(0)))
+add('own priority, policy and CPUs', lambda: (call('setpriority', PRIO_PROCESS, 0, 1), call('sched_setscheduler', 0, 3, struct.pack('=i', 0)), os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})) and None)
+
 # 17 signal-pid1: signals.py
 
 # 19 keyrings --------------------------------------------------------------------------------------------------------------

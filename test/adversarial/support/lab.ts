@@ -21,7 +21,7 @@ const payloadDirectory = fileURLToPath(new URL('../payloads', import.meta.url));
 export const payloads = '/workspace/payloads';
 
 /** Long variants run with `NANOCLAW_LONG=1`. */
-export const isLong = process.env['NANOCLAW_LONG'] === '1';
+export const isLong = process.env.NANOCLAW_LONG === '1';
 
 /** The engine as one test file uses it: its containers carry a label of their own, so that they can be counted. */
 export class Lab implements AsyncDisposable {
@@ -52,7 +52,11 @@ export class Lab implements AsyncDisposable {
   }
 
   /** An image made of these Dockerfile lines and files, on top of the Python image, without network. */
-  async build(name: string, lines: readonly string[], files: Readonly<Record<string, string>> = {}): Promise<ImageInfo> {
+  async build(
+    name: string,
+    lines: readonly string[],
+    files: Readonly<Record<string, string>> = {},
+  ): Promise<ImageInfo> {
     const contextDir = await this.directory();
     for (const [path, content] of Object.entries(files)) {
       await mkdir(dirname(join(contextDir, path)), { recursive: true });
@@ -114,7 +118,8 @@ export async function runPayload<T>(sandbox: Sandbox, name: string, ...args: rea
   const result = await sandbox.exec(['python3', '-B', `${payloads}/${name}.py`, ...args], {
     maxOutputBytes: 8 * 1_048_576,
   });
-  if (result.exitCode !== 0) throw new Error(`${name} ${args.join(' ')} failed: ${JSON.stringify(result).slice(0, 2_000)}`);
+  if (result.exitCode !== 0)
+    throw new Error(`${name} ${args.join(' ')} failed: ${JSON.stringify(result).slice(0, 2_000)}`);
   return JSON.parse(result.stdout) as T;
 }
 

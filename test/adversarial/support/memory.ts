@@ -26,6 +26,8 @@ export async function residentGrowth(work: () => Promise<void>): Promise<number>
 /** MiB of memory that this machine's kernel holds for itself and can't give back. Only of use where the engine is here too. */
 export async function kernelMemory(): Promise<number> {
   const text = await readFile('/proc/meminfo', 'utf8');
-  const kibibytes = ['SUnreclaim', 'KernelStack', 'PageTables', 'Shmem'].map((name) => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(text)?.[1] ?? 0));
+  const kibibytes = ['SUnreclaim', 'KernelStack', 'PageTables', 'Shmem'].map((name) =>
+    Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(text)?.[1] ?? 0),
+  );
   return kibibytes.reduce((sum, value) => sum + value, 0) / 1_024;
 }

@@ -28,7 +28,13 @@ export const surface: readonly SurfaceGroup[] = [
     case: 4,
     name: 'capset',
     expected: refused,
-    actions: ['capset CAP_SYS_ADMIN', 'capset CAP_CHOWN inheritable', 'ambient CAP_CHOWN', 'securebits', 'drop CAP_CHOWN from the bounding set'],
+    actions: [
+      'capset CAP_SYS_ADMIN',
+      'capset CAP_CHOWN inheritable',
+      'ambient CAP_CHOWN',
+      'securebits',
+      'drop CAP_CHOWN from the bounding set',
+    ],
   },
   { case: 4, name: 'no_new_privs', expected: ['EINVAL'], actions: ['clear no_new_privs'] },
   { case: 5, name: 'userns', expected: refused, actions: ['unshare user', 'clone user'] },
@@ -47,7 +53,12 @@ export const surface: readonly SurfaceGroup[] = [
       'write own uid_map',
     ],
   },
-  { case: 7, name: 'userns-ladder', expected: ['ok:stopped at step 1 (user namespace)'], actions: ['the ladder from a user namespace'] },
+  {
+    case: 7,
+    name: 'userns-ladder',
+    expected: ['ok:stopped at step 1 (user namespace)'],
+    actions: ['the ladder from a user namespace'],
+  },
   {
     case: 8,
     name: 'mount',
@@ -68,7 +79,17 @@ export const surface: readonly SurfaceGroup[] = [
     case: 9,
     name: 'new-mount-api',
     expected: refused,
-    actions: ['fsopen tmpfs', 'fsopen ext4', 'fsconfig', 'fsmount', 'fspick', 'open_tree clone', 'open_tree', 'move_mount', 'mount_setattr'],
+    actions: [
+      'fsopen tmpfs',
+      'fsopen ext4',
+      'fsconfig',
+      'fsmount',
+      'fspick',
+      'open_tree clone',
+      'open_tree',
+      'move_mount',
+      'mount_setattr',
+    ],
   },
   {
     case: 10,
@@ -128,12 +149,42 @@ export const surface: readonly SurfaceGroup[] = [
   // runner without files to open (it could no longer find what it has to kill) or let RLIMIT_CPU end it.
   { case: 16, name: 'pid1-limits', expected: refused, actions: ['set a limit of PID 1', 'set the cpu limit of PID 1'] },
   { case: 16, name: 'pid1-limits', expected: ['ok'], actions: ['set an own limit'] },
-  { case: 19, name: 'keyrings', expected: refused, actions: ['keyctl get session keyring', 'keyctl join session keyring', 'add_key', 'request_key'] },
+  {
+    case: 16,
+    name: 'pid1-share',
+    expected: refused,
+    actions: [
+      'setpriority of PID 1',
+      'setpriority of all with our uid',
+      'setpriority of all with our uid by number',
+      'ioprio_set of PID 1',
+      'ioprio_set of all with our uid',
+      'sched_setscheduler of PID 1',
+      'sched_setparam of PID 1',
+      'sched_setattr of PID 1',
+      'sched_setaffinity of PID 1',
+    ],
+  },
+  { case: 16, name: 'pid1-share', expected: ['ok'], actions: ['own priority, policy and CPUs'] },
+  {
+    case: 19,
+    name: 'keyrings',
+    expected: refused,
+    actions: ['keyctl get session keyring', 'keyctl join session keyring', 'add_key', 'request_key'],
+  },
   {
     case: 20,
     name: 'bpf-perf-uffd',
     expected: refused,
-    actions: ['bpf map create', 'bpf prog load', 'perf_event_open', 'userfaultfd 0', 'userfaultfd UFFD_USER_MODE_ONLY', 'fanotify_init', 'lookup_dcookie'],
+    actions: [
+      'bpf map create',
+      'bpf prog load',
+      'perf_event_open',
+      'userfaultfd 0',
+      'userfaultfd UFFD_USER_MODE_ONLY',
+      'fanotify_init',
+      'lookup_dcookie',
+    ],
   },
   { case: 20, name: 'bpf-perf-uffd', expected: absent, actions: ['open /dev/userfaultfd'] },
   { case: 21, name: 'io_uring', expected: refused, actions: ['io_uring_setup', 'io_uring_enter', 'io_uring_register'] },
@@ -142,7 +193,10 @@ export const surface: readonly SurfaceGroup[] = [
     name: 'kernel-admin',
     expected: refused,
     actions: [
-      ...each('', 'init_module finit_module delete_module kexec_load kexec_file_load swapon swapoff acct settimeofday clock_settime'),
+      ...each(
+        '',
+        'init_module finit_module delete_module kexec_load kexec_file_load swapon swapoff acct settimeofday clock_settime',
+      ),
       ...each('', 'adjtimex sethostname setdomainname quotactl reboot vhangup mbind memfd_secret'),
       'syslog read all',
       'syslog size',
@@ -158,7 +212,10 @@ export const surface: readonly SurfaceGroup[] = [
     expected: ['EACCES', 'EROFS', 'ENOENT'],
     actions: [
       'write /proc/sysrq-trigger',
-      ...each('write /proc/sys/', 'kernel/core_pattern kernel/modprobe kernel/hostname vm/overcommit_memory net/ipv4/ip_forward fs/file-max'),
+      ...each(
+        'write /proc/sys/',
+        'kernel/core_pattern kernel/modprobe kernel/hostname vm/overcommit_memory net/ipv4/ip_forward fs/file-max',
+      ),
       ...each('write /proc/sys/', 'kernel/shmmax kernel/msgmax fs/mqueue/queues_max'),
       'write /sys/kernel/uevent_helper',
       'write /sys/kernel/mm/transparent_hugepage/enabled',
@@ -166,7 +223,12 @@ export const surface: readonly SurfaceGroup[] = [
     ],
   },
   // Empty: nothing is mounted there.
-  { case: 22, name: 'kernel-admin', expected: ['ok:0', 'ENOENT', 'EACCES'], actions: ['open /sys/kernel/debug', 'open /sys/kernel/tracing'] },
+  {
+    case: 22,
+    name: 'kernel-admin',
+    expected: ['ok:0', 'ENOENT', 'EACCES'],
+    actions: ['open /sys/kernel/debug', 'open /sys/kernel/tracing'],
+  },
   // Not namespaced: what it tells is how busy the neighbours are.
   {
     case: 22,
@@ -174,13 +236,29 @@ export const surface: readonly SurfaceGroup[] = [
     expected: ['EACCES', 'EPERM', 'ENOENT', 'EROFS', 'EOPNOTSUPP'],
     actions: ['register a pressure trigger'],
   },
-  { case: 34, name: 'pressure', expected: ['ok:empty', 'EACCES', 'ENOENT', 'EOPNOTSUPP'], actions: ['watch the pressure on the machine'] },
-  { case: 23, name: 'shocker', expected: refused, actions: ['name_to_handle_at', 'open_by_handle_at inode 2 of the host'] },
+  {
+    case: 34,
+    name: 'pressure',
+    expected: ['ok:empty', 'EACCES', 'ENOENT', 'EOPNOTSUPP'],
+    actions: ['watch the pressure on the machine'],
+  },
+  {
+    case: 23,
+    name: 'shocker',
+    expected: refused,
+    actions: ['name_to_handle_at', 'open_by_handle_at inode 2 of the host'],
+  },
   {
     case: 24,
     name: 'devices',
     expected: refused,
-    actions: ['mknod character 1:1', 'mknod character 10:229', 'mknod block 8:0', 'mknod whiteout 0:0', 'mknod in /dev'],
+    actions: [
+      'mknod character 1:1',
+      'mknod character 10:229',
+      'mknod block 8:0',
+      'mknod whiteout 0:0',
+      'mknod in /dev',
+    ],
   },
   { case: 24, name: 'devices', expected: ['ok'], actions: ['mknod fifo'] },
   {
@@ -188,7 +266,10 @@ export const surface: readonly SurfaceGroup[] = [
     name: 'devices',
     expected: absent,
     actions: [
-      ...each('open /dev/', 'mem kmem port kmsg vda sda loop0 loop-control kvm fuse net/tun vhost-vsock vsock btrfs-control cpu/0/msr'),
+      ...each(
+        'open /dev/',
+        'mem kmem port kmsg vda sda loop0 loop-control kvm fuse net/tun vhost-vsock vsock btrfs-control cpu/0/msr',
+      ),
       ...each('open /dev/', 'mapper/control console tty0 tty1 ttyS0 snapshot rtc0 hpet uinput dri/card0'),
     ],
   },
@@ -238,14 +319,24 @@ export const surface: readonly SurfaceGroup[] = [
     name: 'sockets',
     expected: ['ok'],
     // The kernel takes the lower half, so the last one is a Unix socket.
-    actions: [...each('socket ', 'UNIX INET INET6').map((name) => `${name} STREAM`), 'netlink route', 'socket UNIX with upper bits of VSOCK'],
+    actions: [
+      ...each('socket ', 'UNIX INET INET6').map((name) => `${name} STREAM`),
+      'netlink route',
+      'socket UNIX with upper bits of VSOCK',
+    ],
   },
   { case: 27, name: 'sched', expected: hidden, actions: ['setpriority -5'] },
   {
     case: 27,
     name: 'sched',
     expected: refused,
-    actions: ['SCHED_FIFO', 'SCHED_RR', 'SCHED_DEADLINE', 'ioprio RT', ...each('raise RLIMIT_', 'NOFILE CORE MEMLOCK MSGQUEUE NICE RTPRIO')],
+    actions: [
+      'SCHED_FIFO',
+      'SCHED_RR',
+      'SCHED_DEADLINE',
+      'ioprio RT',
+      ...each('raise RLIMIT_', 'NOFILE CORE MEMLOCK MSGQUEUE NICE RTPRIO'),
+    ],
   },
   { case: 27, name: 'sched', expected: ['ENOMEM'], actions: ['mlockall beyond the limit'] },
   { case: 28, name: 'oom-adj', expected: hidden, actions: ['oom_score_adj -1000', 'oom_score_adj -1'] },
@@ -255,18 +346,39 @@ export const surface: readonly SurfaceGroup[] = [
   // By design: what can be written to /workspace can be executed there too.
   { case: 30, name: 'memfd-exec', expected: ['ok'], actions: ['memfd and execveat'] },
   { case: 31, name: 'noexec', expected: hidden, actions: ['execute from /tmp', 'execute from /dev/shm'] },
-  { case: 31, name: 'noexec', expected: refused, actions: ['map executable from /tmp', 'map executable from /dev/shm'] },
-  { case: 31, name: 'noexec', expected: ['ok'], actions: ['execute from /workspace', 'map executable from /workspace'] },
+  {
+    case: 31,
+    name: 'noexec',
+    expected: refused,
+    actions: ['map executable from /tmp', 'map executable from /dev/shm'],
+  },
+  {
+    case: 31,
+    name: 'noexec',
+    expected: ['ok'],
+    actions: ['execute from /workspace', 'map executable from /workspace'],
+  },
   // A message queue holds no file's content.
   { case: 31, name: 'noexec', expected: ['EINVAL', 'EACCES'], actions: ['execute from /dev/mqueue'] },
-  { case: 32, name: 'rootfs-write', expected: ['ok:none'], actions: ['directories outside of scratch that can be written'] },
+  {
+    case: 32,
+    name: 'rootfs-write',
+    expected: ['ok:none'],
+    actions: ['directories outside of scratch that can be written'],
+  },
   {
     case: 32,
     name: 'rootfs-write',
     expected: ['EROFS', 'EACCES', 'ENOENT', 'EPERM', 'EBUSY'],
     actions: [
-      ...each('create in ', '/ /etc /usr /usr/local/bin /run /var /var/tmp /root /home /dev /dev/pts /sys /proc /.nanoclaw /opt /srv /mnt /media /sys/fs/cgroup'),
-      ...each('append to ', '/etc/hosts /etc/passwd /etc/group /etc/resolv.conf /etc/hostname /etc/shadow /etc/ld.so.preload /usr/bin/python3.11'),
+      ...each(
+        'create in ',
+        '/ /etc /usr /usr/local/bin /run /var /var/tmp /root /home /dev /dev/pts /sys /proc /.nanoclaw /opt /srv /mnt /media /sys/fs/cgroup',
+      ),
+      ...each(
+        'append to ',
+        '/etc/hosts /etc/passwd /etc/group /etc/resolv.conf /etc/hostname /etc/shadow /etc/ld.so.preload /usr/bin/python3.11',
+      ),
       'rename /etc/hostname',
       'unlink /bin/true',
       'chmod /bin/true',
@@ -280,21 +392,41 @@ export const surface: readonly SurfaceGroup[] = [
     // Empty, absent where the kernel lacks it, or root's alone.
     expected: ['ok:empty', 'ENOENT', 'EACCES'],
     actions: [
-      ...each('look at /proc/', 'acpi asound interrupts kcore keys latency_stats sched_debug scsi timer_list timer_stats cmdline config.gz kallsyms key-users'),
+      ...each(
+        'look at /proc/',
+        'acpi asound interrupts kcore keys latency_stats sched_debug scsi timer_list timer_stats cmdline config.gz kallsyms key-users',
+      ),
       ...each('look at /proc/', 'kmsg kpagecount kpageflags vmallocinfo slabinfo'),
-      ...each('look at /sys/', 'devices/virtual/powercap firmware kernel/notes kernel/vmcoreinfo devices/system/cpu/cpu0/thermal_throttle'),
+      ...each(
+        'look at /sys/',
+        'devices/virtual/powercap firmware kernel/notes kernel/vmcoreinfo devices/system/cpu/cpu0/thermal_throttle',
+      ),
     ],
   },
   // A masked file is /dev/null: what is written there goes nowhere.
-  { case: 33, name: 'masked', expected: ['ok', 'EACCES'], actions: ['write to a masked file', 'write to /proc/interrupts'] },
+  {
+    case: 33,
+    name: 'masked',
+    expected: ['ok', 'EACCES'],
+    actions: ['write to a masked file', 'write to /proc/interrupts'],
+  },
   {
     case: 35,
     name: 'engine-sockets',
     expected: absent,
     actions: [
-      ...each('engine socket ', '/var/run/docker.sock /run/docker.sock /run/podman/podman.sock /run/containerd/containerd.sock'),
-      ...each('engine socket ', '/run/docker/containerd/containerd.sock /run/crio/crio.sock /run/buildkit/buildkitd.sock'),
-      ...each('engine socket ', '/var/run/secrets/kubernetes.io/serviceaccount/token /run/systemd/private /run/dbus/system_bus_socket'),
+      ...each(
+        'engine socket ',
+        '/var/run/docker.sock /run/docker.sock /run/podman/podman.sock /run/containerd/containerd.sock',
+      ),
+      ...each(
+        'engine socket ',
+        '/run/docker/containerd/containerd.sock /run/crio/crio.sock /run/buildkit/buildkitd.sock',
+      ),
+      ...each(
+        'engine socket ',
+        '/var/run/secrets/kubernetes.io/serviceaccount/token /run/systemd/private /run/dbus/system_bus_socket',
+      ),
     ],
   },
   { case: 35, name: 'engine-sockets', expected: ['ok:none'], actions: ['sockets anywhere'] },
@@ -302,7 +434,13 @@ export const surface: readonly SurfaceGroup[] = [
     case: 38,
     name: 'tty',
     expected: refused,
-    actions: ['TIOCSTI', 'TIOCLINUX', 'TIOCSTI with upper bits', 'TIOCLINUX with upper bits', 'TIOCSTI on an own terminal'],
+    actions: [
+      'TIOCSTI',
+      'TIOCLINUX',
+      'TIOCSTI with upper bits',
+      'TIOCLINUX with upper bits',
+      'TIOCSTI on an own terminal',
+    ],
   },
   { case: 38, name: 'tty', expected: ['ENXIO', 'ENOENT'], actions: ['open /dev/tty'] },
   { case: 38, name: 'tty', expected: ['ENOTTY'], actions: ['an ordinary ioctl'] },
@@ -310,7 +448,12 @@ export const surface: readonly SurfaceGroup[] = [
     case: 41,
     name: 'CVE-2019-5736',
     expected: ['EACCES', 'ETXTBSY', 'EROFS'],
-    actions: ['open /proc/self/exe for writing', 'open /proc/1/exe for writing', 'open the runner for writing', 'truncate the runner'],
+    actions: [
+      'open /proc/self/exe for writing',
+      'open /proc/1/exe for writing',
+      'open the runner for writing',
+      'truncate the runner',
+    ],
   },
   {
     case: 41,
@@ -325,6 +468,11 @@ export const surface: readonly SurfaceGroup[] = [
   { case: 0, name: 'network', expected: ['ok:lo'], actions: ['interfaces'] },
   { case: 0, name: 'network', expected: ['ok:0'], actions: ['routes'] },
   { case: 0, name: 'network', expected: refused, actions: ['bring lo down'] },
-  { case: 0, name: 'network', expected: ['ENETUNREACH'], actions: ['connect to 198.51.100.8:80', 'udp to 198.51.100.8:53', 'connect to 2001:db8::8'] },
+  {
+    case: 0,
+    name: 'network',
+    expected: ['ENETUNREACH'],
+    actions: ['connect to 198.51.100.8:80', 'udp to 198.51.100.8:53', 'connect to 2001:db8::8'],
+  },
   { case: 0, name: 'network', expected: ['ok'], actions: ['loopback works'] },
 ];

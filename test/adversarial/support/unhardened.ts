@@ -3,8 +3,31 @@ import { text } from 'node:stream/consumers';
 
 /** All but what an engine in a container of its own lacks (SYS_RESOURCE), and what Docker 20.10 has no name for. */
 const capabilities = [
-  ...['CHOWN', 'DAC_OVERRIDE', 'DAC_READ_SEARCH', 'FOWNER', 'IPC_LOCK', 'KILL', 'MKNOD', 'NET_ADMIN', 'NET_RAW', 'SETGID', 'SETPCAP'],
-  ...['SETUID', 'SYSLOG', 'SYS_ADMIN', 'SYS_BOOT', 'SYS_CHROOT', 'SYS_MODULE', 'SYS_NICE', 'SYS_PACCT', 'SYS_PTRACE', 'SYS_RAWIO'],
+  ...[
+    'CHOWN',
+    'DAC_OVERRIDE',
+    'DAC_READ_SEARCH',
+    'FOWNER',
+    'IPC_LOCK',
+    'KILL',
+    'MKNOD',
+    'NET_ADMIN',
+    'NET_RAW',
+    'SETGID',
+    'SETPCAP',
+  ],
+  ...[
+    'SETUID',
+    'SYSLOG',
+    'SYS_ADMIN',
+    'SYS_BOOT',
+    'SYS_CHROOT',
+    'SYS_MODULE',
+    'SYS_NICE',
+    'SYS_PACCT',
+    'SYS_PTRACE',
+    'SYS_RAWIO',
+  ],
   ...['SYS_TIME', 'SYS_TTY_CONFIG'],
 ];
 
@@ -13,7 +36,12 @@ const capabilities = [
  * own (without network all the same), and answers what it printed. This is what shows that an action that is refused
  * in a sandbox is refused by the sandbox, and not because it would fail anywhere.
  */
-export async function runUnhardened(host: string, image: string, command: readonly string[], archive: Buffer): Promise<string> {
+export async function runUnhardened(
+  host: string,
+  image: string,
+  command: readonly string[],
+  archive: Buffer,
+): Promise<string> {
   const socketPath = host.replace(/^unix:\/\//, '');
   const { Id } = JSON.parse(
     await call(socketPath, 'POST', '/containers/create', {
@@ -43,7 +71,12 @@ export async function runUnhardened(host: string, image: string, command: readon
     await call(socketPath, 'POST', `/containers/${Id}/start`);
     await call(socketPath, 'PUT', `/containers/${Id}/archive?path=/`, archive);
     const exec = JSON.parse(
-      await call(socketPath, 'POST', `/containers/${Id}/exec`, { AttachStdout: true, AttachStderr: true, Tty: false, Cmd: command }),
+      await call(socketPath, 'POST', `/containers/${Id}/exec`, {
+        AttachStdout: true,
+        AttachStderr: true,
+        Tty: false,
+        Cmd: command,
+      }),
     ) as { Id: string };
     const raw = await call(socketPath, 'POST', `/exec/${exec.Id}/start`, { Detach: false, Tty: false }, 'latin1');
     return stdoutOf(Buffer.from(raw, 'latin1'));
@@ -55,7 +88,9 @@ export async function runUnhardened(host: string, image: string, command: readon
 /** Kills every process of a container from the engine's host, where that is this one: for what nothing else could end. */
 export async function killFromOutside(host: string, containerId: string): Promise<void> {
   const socketPath = host.replace(/^unix:\/\//, '');
-  const answer = await call(socketPath, 'GET', `/containers/${containerId}/top?ps_args=-eo%20pid`).catch(() => '{"Processes":[]}');
+  const answer = await call(socketPath, 'GET', `/containers/${containerId}/top?ps_args=-eo%20pid`).catch(
+    () => '{"Processes":[]}',
+  );
   const { Processes } = JSON.parse(answer) as { Processes: readonly (readonly string[])[] };
   for (const [pid] of Processes) {
     try {
@@ -77,7 +112,13 @@ function stdoutOf(raw: Buffer): string {
   return Buffer.concat(parts).toString('utf8');
 }
 
-function call(socketPath: string, method: string, path: string, body?: object | Buffer, encoding: BufferEncoding = 'utf8'): Promise<string> {
+function call(
+  socketPath: string,
+  method: string,
+  path: string,
+  body?: object | Buffer,
+  encoding: BufferEncoding = 'utf8',
+): Promise<string> {
   return new Promise((resolve, reject) => {
     const isArchive = Buffer.isBuffer(body);
     const payload = body === undefined ? undefined : isArchive ? body : Buffer.from(JSON.stringify(body));

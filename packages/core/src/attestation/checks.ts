@@ -1,3 +1,4 @@
+import type { RunnerReport } from '../protocol/messages.ts';
 import type { ControlName } from '../runtime/controls.ts';
 import type { Check, Finding } from './attestation.ts';
 import { checkMounts, checkScratch } from './mount-checks.ts';
@@ -54,6 +55,18 @@ export const requiredProbes = [
 
 /** gVisor shows what came with the start as `host:[n]`. */
 const openTargets = /^(pipe|socket|anon_inode|host):|^\/dev\/null$/;
+
+/** What lies behind the usual names (Documentation/admin-guide/devices.txt of the kernel). */
+const usualDevices: Readonly<Record<string, string>> = {
+  '/dev/null': 'character 1:3',
+  '/dev/zero': 'character 1:5',
+  '/dev/full': 'character 1:7',
+  '/dev/random': 'character 1:8',
+  '/dev/urandom': 'character 1:9',
+  '/dev/tty': 'character 5:0',
+  '/dev/ptmx': 'character 5:2',
+  '/dev/pts/ptmx': 'character 5:2',
+};
 
 function equal(expected: string | number, found: string | number | null): Finding {
   return {
@@ -112,19 +125,25 @@ export const checks: Partial<Readonly<Record<ControlName, Check>>> = {
       leaked.map((file) => `fd ${file.fd} ${file.target}`),
     );
   },
-  'masked-paths': ({ spec, report }) =>
-    none(
-      'readable masked path',
-      spec.maskedPaths
-        .filter((path) => !['absent', 'empty', 'unreadable'].includes(report.maskedPaths[path] ?? 'not looked at'))
-        .map((path) => `${path} ${report.maskedPaths[path] ?? 'not looked at'}`),
-    ),
+  'masked-paths': ({ spec, report }) => {
+    const found = (path: string): string => report.maskedPaths[path] ?? 'not looked at';
+    const readable = spec.maskedPaths
+      .filter((path) => !['absent', 'empty', 'unreadable'].includes(found(path)))
+      .map((path) => `${path} ${found(path)}`);
+    const mounts = parseMountInfo(report.mountInfo);
+    const writable = spec.readOnlyPaths
+      .filter((path) => found(path) !== 'absent' && !mounts.findLast((entry) => entry.target === path)?.readOnly)
+      .map((path) => `${path} not read-only`);
+    return none('readable masked path, nor a writable read-only one', [...readable, ...writable]);
+  },
   devices: ({ report, capabilities }) => {
     const known = new Set(capabilities.engineDevices);
+    const isUsual = ({ path, type, major, minor }: RunnerReport['devices'][number]): boolean =>
+      known.has(path) && `${type} ${major}:${minor}` === (usualDevices[path] ?? `${type} ${major}:${minor}`);
     return none(
       'device beside the usual',
       report.devices
-        .filter((device) => (device.type === 'character' || device.type === 'block') && !known.has(device.path))
+        .filter((device) => (device.type === 'character' || device.type === 'block') && !isUsual(device))
         .map((device) => `${device.path} (${device.type} ${device.major}:${device.minor})`),
     );
   },
@@ -168,7 +187,7 @@ export const checks: Partial<Readonly<Record<ControlName, Check>>> = {
     return {
       expected: spec.isolation,
       found: `kernel ${report.kernel}`,
-      matches: spec.isolation !== 'gvisor' || /^4\.4\.0/.test(report.kernel),
+      matches: spec.isolation !== 'gvisor' || report.kernel === '4.4.0',
     };
   },
   'image-config': ({ spec, report }) => {

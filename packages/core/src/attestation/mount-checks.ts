@@ -1,3 +1,4 @@
+import { runnerDirectory } from '../policy/container-path.ts';
 import type { Check, CheckContext } from './attestation.ts';
 import { type MountEntry, parseMountInfo } from './mount-info.ts';
 
@@ -7,7 +8,7 @@ const sharedMemoryPath = '/dev/shm';
 interface ExpectedScratch {
   readonly target: string;
   readonly sizeBytes: number;
-  readonly inodes: number | undefined;
+  readonly inodes: number;
   readonly executable: boolean;
 }
 
@@ -15,7 +16,12 @@ interface ExpectedScratch {
 export const checkScratch: Check = ({ spec, report }) => {
   const expected: ExpectedScratch[] = [
     ...spec.scratch,
-    { target: sharedMemoryPath, sizeBytes: spec.sharedMemoryBytes, inodes: undefined, executable: false },
+    {
+      target: sharedMemoryPath,
+      sizeBytes: spec.sharedMemoryBytes,
+      inodes: spec.sharedMemoryInodes,
+      executable: false,
+    },
   ];
   const wrong: string[] = [];
   for (const scratch of expected) {
@@ -29,7 +35,7 @@ export const checkScratch: Check = ({ spec, report }) => {
     const missing = flags.filter((flag) => !found.flags.includes(flag));
     if (found.type !== 'tmpfs') wrong.push(`${scratch.target} is ${found.type}`);
     if (found.sizeBytes !== sizeBytes) wrong.push(`${scratch.target} holds ${found.sizeBytes} bytes, not ${sizeBytes}`);
-    if (scratch.inodes !== undefined && found.inodes !== scratch.inodes) {
+    if (found.inodes !== scratch.inodes) {
       wrong.push(`${scratch.target} holds ${found.inodes} files, not ${scratch.inodes}`);
     }
     if (missing.length > 0) wrong.push(`${scratch.target} lacks ${missing.join(',')}`);
@@ -61,7 +67,8 @@ function judge(entry: MountEntry, { spec, capabilities }: CheckContext): string 
     spec.coveredPaths.includes(target) ||
     spec.maskedPaths.includes(target) ||
     spec.readOnlyPaths.includes(target) ||
-    spec.files.some((file) => file.target === target || file.target.startsWith(`${target}/`));
+    target === runnerDirectory ||
+    spec.files.some((file) => file.target === target);
   if (isOurs) {
     // A masked file is /dev/null mounted over it, which takes writes and keeps nothing.
     const isNull = entry.root === '/null' || target === '/dev/null';
@@ -70,5 +77,6 @@ function judge(entry: MountEntry, { spec, capabilities }: CheckContext): string 
   const known = capabilities.engineMounts.find((candidate) => candidate.target === target);
   if (known === undefined) return `${target} (${entry.type}) is mounted`;
   if (known.types.length > 0 && !known.types.includes(entry.type)) return `${target} is ${entry.type}`;
+  if (!known.writable && !entry.readOnly) return `${target} is writable`;
   return undefined;
 }

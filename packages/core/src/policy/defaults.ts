@@ -19,7 +19,7 @@ function share(memoryBytes: number, divisor: number, limit: number): number {
 }
 
 /** How many files fit where the policy doesn't say: one per 8 KiB, at least 256, at most 1048576. */
-function defaultInodes(sizeBytes: number): number {
+export function defaultInodes(sizeBytes: number): number {
   return Math.min(1_048_576, Math.max(256, Math.floor(sizeBytes / 8_192)));
 }
 

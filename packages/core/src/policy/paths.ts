@@ -18,6 +18,8 @@ const masked: readonly string[] = [
   '/proc/config.gz',
   '/proc/kallsyms',
   '/proc/key-users',
+  // How hard the machine works, and a way to have the kernel watch it for us.
+  '/proc/pressure',
   '/sys/kernel/notes',
   '/sys/kernel/vmcoreinfo',
 ];

@@ -3,6 +3,7 @@ import type { RuntimeCapabilities } from '../runtime/capabilities.ts';
 import type { ContainerSpec, MountSpec, ReadOnlyFile } from '../runtime/container-spec.ts';
 import type { ImageInfo } from '../runtime/image.ts';
 import { accountName } from './account-files.ts';
+import { defaultInodes } from './defaults.ts';
 import { userIdProblem } from './fields.ts';
 import { imageEnvironment } from './image-environment.ts';
 import { coveredPaths } from './image-volumes.ts';
@@ -62,7 +63,8 @@ export function resolveSpec(input: SpecInput): ContainerSpec {
       USER: accountName,
       LOGNAME: accountName,
     },
-    workdir: policy.workdir,
+    // Where PID 1 starts. Commands get the policy's workdir one by one, so that a missing one is an error and not a directory that the engine makes.
+    workdir: '/',
     isolation: policy.isolation,
     network: policy.network,
     seccompProfile: seccompProfile(),
@@ -76,6 +78,7 @@ export function resolveSpec(input: SpecInput): ContainerSpec {
       executable,
     })),
     sharedMemoryBytes: policy.sharedMemoryBytes,
+    sharedMemoryInodes: defaultInodes(policy.sharedMemoryBytes),
     mounts,
     coveredPaths: coveredPaths(image, policy),
     memoryBytes: policy.memoryBytes,

@@ -76,6 +76,7 @@ export class Connection implements StreamTransport {
     channel.on('end', () => this.#finish({ kind: 'channel-ended', cause: undefined }));
     channel.on('close', () => this.#finish({ kind: 'channel-ended', cause: undefined }));
     channel.on('error', (cause) => this.#finish({ kind: 'channel-ended', cause }));
+    if (channel.destroyed) this.#finish({ kind: 'channel-ended', cause: channel.errored });
   }
 
   /** Resolves, never rejects, when the connection is over. */
@@ -93,6 +94,8 @@ export class Connection implements StreamTransport {
    * the caller sets the deadline.
    */
   hello(request: HelloRequest): Promise<Welcome> {
+    if (this.#phase === 'over')
+      return Promise.reject(createError('SANDBOX_GONE', 'The connection to the sandbox is over.'));
     this.#nonce = randomBytes(16).toString('hex');
     this.#welcome = Promise.withResolvers<Welcome>();
     this.#phase = 'hello';

@@ -59,7 +59,9 @@ export class Heartbeat {
 
   #beat(): void {
     const now = performance.now();
-    if (now - this.#lastSentMs >= this.#times.pingMs) {
+    // Also while we keep sending: only an answer shows that somebody listens.
+    const unheard = this.#unanswered === 0 && now - this.#lastHeardMs >= this.#times.pingMs;
+    if (unheard || now - this.#lastSentMs >= this.#times.pingMs) {
       this.#unanswered += 1;
       this.#ping();
     }

@@ -1,4 +1,5 @@
 import { maxDataBytes } from './frame.ts';
+import { appendPiece } from './pieces.ts';
 import { violation } from './violation.ts';
 
 /** Bytes that each direction of a lane may carry before the first CREDIT. */
@@ -51,8 +52,7 @@ export class IncomingLane {
     if (bytes.length > this.#windowBytes) throw violation('data beyond the window');
     this.#windowBytes -= bytes.length;
     if (this.#consumer) this.#consumer.data(bytes);
-    // A copy: a small piece must not keep the whole chunk that it came in.
-    else this.#queue.push(Buffer.from(bytes));
+    else appendPiece(this.#queue, bytes);
   }
 
   receiveEnd(): void {
@@ -101,6 +101,11 @@ export class IncomingLane {
   /** Takes and drops whatever comes, so that the peer can go on. */
   discardAll(): void {
     this.consume({ data: (bytes) => this.consumed(bytes.length), end() {} });
+  }
+
+  /** The peer sends nothing more; what has come stays until it is taken. */
+  close(): void {
+    if (!this.#ended) this.receiveEnd();
   }
 
   /** The stream is over: nothing more is kept or handed on. */

@@ -122,7 +122,7 @@ export const entrySchema = z.strictObject({
   uid: count,
   gid: count,
   modifiedMs: z.int(),
-  targetBase64: z.union([z.literal(''), z.base64()]),
+  targetBase64: z.union([z.literal(''), z.base64().max(8_192)]),
 });
 export type WireEntry = z.infer<typeof entrySchema>;
 export const statSchema = z.strictObject({ event: z.literal('stat'), entry: entrySchema });

@@ -141,8 +141,12 @@ export class MuxStream {
   #closedByPeer(reset: StreamReset | undefined): void {
     this.#remoteClosed = true;
     this.output.discard();
+    // What came before a regular end may not have been read yet.
+    for (const lane of this.input) {
+      if (reset === undefined) lane.close();
+      else lane.discard();
+    }
     this.#notify(reset);
-    for (const lane of this.input) lane.discard();
     if (this.#localClosed) this.#transport.finished(this);
     else this.#closeLocal(() => this.#transport.reply(encodeFrame(frameTypes.close, this.id, 0, noBytes)));
   }

@@ -19,7 +19,7 @@ export interface EngineMount {
   readonly target: string;
   /** Filesystem types it may have; empty is any. */
   readonly types: readonly string[];
-  /** Whether a process of the sandbox may be able to write there. */
+  /** Whether it is mounted for writing (which file modes may forbid all the same, as in `/dev`). */
   readonly writable: boolean;
 }
 

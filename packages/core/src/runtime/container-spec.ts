@@ -35,7 +35,7 @@ export interface ReadOnlyFile {
  * namespace, device, added capability or engine socket. What the fields don't mention is fixed for every
  * container: all capabilities dropped, `no_new_privs`, a read-only root, private pid, ipc, uts and
  * cgroup namespaces, no swap, no core dumps, no image volumes, no health check, no restart, no engine log of
- * the output, removed by the engine when it exits, stdin open exactly once.
+ * the output, System V shared memory that goes with its last user, removed by the engine when it exits, stdin open exactly once.
  */
 export interface ContainerSpec {
   /** Name for the engine, unique: `nanoclaw-<sandbox id>`. */
@@ -58,7 +58,10 @@ export interface ContainerSpec {
   readonly maskedPaths: readonly string[];
   readonly readOnlyPaths: readonly string[];
   readonly scratch: readonly ScratchSpec[];
+  /** Size of the tmpfs on `/dev/shm`, which is never executable. */
   readonly sharedMemoryBytes: number;
+  /** How many files and directories fit in it. */
+  readonly sharedMemoryInodes: number;
   readonly mounts: readonly MountSpec[];
   /** Volumes that the image declares, to be covered by an empty read-only tmpfs. */
   readonly coveredPaths: readonly string[];

@@ -34,6 +34,8 @@ interface Operation {
   readonly fields: object;
   readonly timeoutMs: number;
   readonly signal: AbortSignal | undefined;
+  /** How long a caller who gave up waits for the driver to clean up. */
+  readonly tidyMs: number;
 }
 
 /**
@@ -115,7 +117,7 @@ export class RuntimeGuard {
   }
 
   #query(name: string, fields: object, timeoutMs: number, signal: AbortSignal | undefined): Operation {
-    return { name, fields, timeoutMs, signal };
+    return { name, fields, timeoutMs, signal, tidyMs: name === 'start' ? 1_000 : 0 };
   }
 
   async #run<T>(
@@ -128,11 +130,13 @@ export class RuntimeGuard {
     const outcome = Promise.withResolvers<T>();
     // Whoever comes first decides: the result, or the abort. What arrives second is released.
     let decided = false;
+    let tidied: Promise<unknown> = Promise.resolve();
     const stop = (error: NanoclawError): void => {
       if (decided) return;
       decided = true;
-      outcome.reject(error);
       controller.abort(error);
+      // What a driver still has to remove is gone before the caller hears of it, where that is soon.
+      void Promise.race([tidied, delay(operation.tidyMs)]).then(() => outcome.reject(error));
     };
     const onAbort = (): void => stop(aborted(operation.name, operation.signal));
     const timer = setTimeout(() => stop(this.#timedOut(operation)), operation.timeoutMs);
@@ -140,15 +144,18 @@ export class RuntimeGuard {
     if (operation.signal?.aborted) onAbort();
     else {
       // Async, so that a driver that throws at once is treated as one that rejects.
-      (async () => call(controller.signal, () => timer.refresh()))().then(
+      tidied = (async () => call(controller.signal, () => timer.refresh()))().then(
         (value) => {
-          if (decided) release?.(value).catch((error) => this.#log(operation, startedMs, error));
-          else {
-            decided = true;
-            outcome.resolve(value);
-          }
+          if (decided) return release?.(value).catch((error) => this.#log(operation, startedMs, error));
+          decided = true;
+          outcome.resolve(value);
+          return undefined;
         },
-        (error) => outcome.reject(error),
+        (error) => {
+          if (decided) return;
+          decided = true;
+          outcome.reject(error);
+        },
       );
     }
     try {
@@ -195,6 +202,13 @@ export class RuntimeGuard {
     if (error === undefined) this.#logger.debug(fields, 'engine call');
     else this.#logger.warn({ ...fields, err: error }, 'engine call failed');
   }
+}
+
+function delay(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => {
+    if (milliseconds === 0) resolve();
+    else setTimeout(resolve, milliseconds).unref();
+  });
 }
 
 /** The error for a caller's abort, with the caller's own reason as cause. */

@@ -155,6 +155,7 @@ async function startVerified(context: StartContext) {
   } catch (error) {
     connection.close();
     await guard.destroy(container.id).catch(() => undefined);
+    container.channel.destroy();
     throw error;
   }
 }
@@ -178,7 +179,7 @@ async function greet(
     const welcome = connection.hello({
       user: spec.user,
       rlimits: { nofile: spec.openFiles, nproc: null, core: 0, fsize: null },
-      maskedPaths: spec.maskedPaths,
+      maskedPaths: [...spec.maskedPaths, ...spec.readOnlyPaths],
     });
     return await Promise.race([welcome, stop.promise]);
   } catch (error) {

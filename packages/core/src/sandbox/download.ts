@@ -1,12 +1,13 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { type FileHandle, lstat, mkdir, open, rename, rm, rmdir } from 'node:fs/promises';
+import { type FileHandle, link, lstat, mkdir, open, rm, rmdir } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { extract, type Header } from 'tar-stream';
 import { createError, type NanoclawError } from '../errors/nanoclaw-error.ts';
 import type { Connection } from '../protocol/connection.ts';
 import { archiveDoneSchema } from '../protocol/messages.ts';
 import { violation } from '../protocol/violation.ts';
+import { aborted } from '../runtime/guard.ts';
 import { printable } from '../text.ts';
 import { readInto, stat } from './files.ts';
 import { toReadable } from './lane-streams.ts';
@@ -24,6 +25,9 @@ export interface DownloadOptions {
   readonly signal?: AbortSignal;
 }
 
+/** Has names handed on as the bytes that they are; missing in the library's types. */
+const byteNames = { filenameEncoding: 'latin1' } as object;
+
 const writeNew = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 
 /**
@@ -36,6 +40,7 @@ export async function download(
   target: string,
   options: DownloadOptions = {},
 ): Promise<CopySummary> {
+  if (options.signal?.aborted) throw aborted('download', options.signal);
   const info = await stat(connection, source, true);
   return info.type === 'file'
     ? downloadFile(connection, source, await intoDirectory(resolve(target), source), options)
@@ -82,7 +87,9 @@ async function downloadFile(
     if (failure) throw hostError(target, failure);
     await file.chmod(mode & 0o755);
     await file.close();
-    await rename(temporary, target).catch((error) => Promise.reject(hostError(target, error)));
+    // A link and not a rename, which would replace what is there.
+    await link(temporary, target).catch((error) => Promise.reject(hostError(target, error)));
+    await rm(temporary, { force: true });
     return { files: 1, sizeBytes };
   } catch (error) {
     await file.close().catch(() => undefined);
@@ -108,19 +115,21 @@ async function downloadDirectory(
   const onAbort = (): void =>
     transfer.cancel(createError('ABORTED', 'The transfer was aborted.', {}, options.signal?.reason));
   options.signal?.addEventListener('abort', onAbort, { once: true });
+  if (options.signal?.aborted) onAbort();
   try {
     await makeHostDirectory(target, created);
-    const archive = toReadable(transfer.stream.input[0]);
-    const unpacker = extract();
-    void transfer.answer.catch((error: Error) => {
-      archive.destroy(error);
-      unpacker.destroy(error);
-    });
-    archive.on('data', (chunk: Buffer) => {
+    // Hashed and counted as it comes: the end of the archive is no reason to stop reading what follows.
+    const archive = toReadable(transfer.stream.input[0], (chunk) => {
       transfer.progress();
       hash.update(chunk);
       sizeBytes += chunk.length;
       if (sizeBytes > maxBytes + maxFiles * 1_024) transfer.cancel(tooMuch(source, maxBytes));
+    });
+    const unpacker = extract(byteNames);
+    unpacker.on('error', () => undefined);
+    void transfer.answer.catch((error: Error) => {
+      archive.destroy(error);
+      unpacker.destroy(error);
     });
     archive.pipe(unpacker);
     let bodyBytes = 0;
@@ -172,7 +181,7 @@ async function takeEntry(
   links: 'refuse' | 'skip',
   what: string,
 ): Promise<void> {
-  const name = header.name.replace(/\/+$/, '');
+  const name = entryName(header).replace(/\/+$/, '');
   if (name === '' || name === '.') {
     body.resume();
     return;
@@ -201,6 +210,20 @@ async function takeEntry(
 }
 
 type Body = AsyncIterable<Uint8Array> & { resume(): void };
+
+/** The archive's bytes as text. A name that is no UTF-8 would become another one on this host, so it is refused. */
+function entryName(header: Header): string {
+  // Names that need it come as UTF-8 beside the header.
+  const extended = (header.pax as { readonly path?: string } | null | undefined)?.path;
+  if (extended !== undefined) return extended;
+  const bytes = Buffer.from(header.name, 'latin1');
+  const text = bytes.toString('utf8');
+  if (Buffer.from(text).equals(bytes)) return text;
+  throw createError(
+    'FILE_REFUSED',
+    `The sandbox sent a file name that is no UTF-8: "${printable(text, 100)}". Rename it there, or read it with readFile.`,
+  );
+}
 
 /** One component of a name from inside. */
 function safeName(name: string): string {

@@ -26,16 +26,24 @@ export async function runToEnd(
   const limitBytes = wholeNumber('maxOutputBytes', options.maxOutputBytes ?? defaultMaxOutputBytes, 0, 2 ** 31);
   if (options.signal?.aborted) throw aborted('exec', options.signal);
   const process = spawn();
-  const onAbort = (): void => process.kill();
+  // A caller's stream that takes nothing must not keep what was killed from ending.
+  const giveUpOutput = (): void => {
+    if (options.stdout || options.stderr) process.discardOutput();
+  };
+  const onAbort = (): void => {
+    process.kill();
+    giveUpOutput();
+  };
   options.signal?.addEventListener('abort', onAbort, { once: true });
   try {
     const [stdoutLane, stderrLane] = process.stream.input;
     const stdout = options.stdout ? undefined : new LaneCollector(stdoutLane, limitBytes);
     const stderr = options.stderr ? undefined : new LaneCollector(stderrLane, limitBytes);
-    const forwards = [
+    const forwarded = Promise.all([
       options.stdout && forward(process.stdout, options.stdout),
       options.stderr && forward(process.stderr, options.stderr),
-    ];
+    ]);
+    forwarded.catch(() => process.kill());
     const input = options.input === undefined ? undefined : feed(process, options.input);
     // The input's failure is the caller's own and must not stay unhandled while the command still runs.
     const fed = input?.then(
@@ -47,7 +55,7 @@ export async function runToEnd(
       },
     );
     const end = await process.wait();
-    await Promise.all(forwards);
+    if (!options.signal?.aborted) await forwarded;
     // A command may end without reading its input: then nobody waits for the rest.
     const failed = await Promise.race([fed, Promise.resolve(undefined)]);
     if (options.signal?.aborted) throw aborted('exec', options.signal);

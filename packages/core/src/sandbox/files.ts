@@ -12,8 +12,10 @@ import {
   type WireEntry,
   writeDoneSchema,
 } from '../protocol/messages.ts';
+import { ByteCollector } from '../protocol/pieces.ts';
 import { parseStrictJson } from '../protocol/strict-json.ts';
 import { violation } from '../protocol/violation.ts';
+import { wholeNumber } from './exec-options.ts';
 import { fromWireName, type SandboxPath, showPath, toWirePath } from './sandbox-path.ts';
 import { ask, Transfer } from './transfer.ts';
 
@@ -51,6 +53,7 @@ export async function readInto(
   const [lane] = transfer.stream.input;
   const onAbort = (): void => transfer.cancel(createError('ABORTED', 'The transfer was aborted.', {}, signal?.reason));
   signal?.addEventListener('abort', onAbort, { once: true });
+  if (signal?.aborted) onAbort();
   lane.consume({
     data(bytes) {
       transfer.progress();
@@ -85,26 +88,25 @@ export async function readFile(
   maxBytes: number,
   signal?: AbortSignal,
 ): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let size = 0;
+  const content = new ByteCollector();
+  wholeNumber('maxBytes', maxBytes, 0, 2 ** 31);
   await readInto(
     connection,
     path,
     (bytes, release) => {
-      size += bytes.length;
-      if (size > maxBytes) {
+      if (content.length + bytes.length > maxBytes) {
         throw createError(
           'LIMIT_EXCEEDED',
           `${showPath(path)} is larger than the ${maxBytes} bytes asked for; raise maxBytes, or use download.`,
           { path: showPath(path) },
         );
       }
-      chunks.push(Buffer.from(bytes));
+      content.append(bytes);
       release();
     },
     signal,
   );
-  return Buffer.concat(chunks);
+  return content.bytes();
 }
 
 /** Writes a file, whole or not at all. */
@@ -129,7 +131,7 @@ export async function writeFile(
 
 /** Sends all chunks and the end. A source that fails, or an abort, gives the transfer up; a transfer that ends leaves the source. */
 export async function sendAll(
-  transfer: Pick<Transfer<never>, 'stream' | 'progress' | 'cancel' | 'over'>,
+  transfer: Pick<Transfer<never>, 'stream' | 'progress' | 'cancel' | 'onOver'>,
   chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
   signal: AbortSignal | undefined,
 ): Promise<{ readonly sizeBytes: number; readonly sha256: string }> {
@@ -143,7 +145,7 @@ export async function sendAll(
   try {
     for (;;) {
       // A source may never say anything again; the sandbox's end, or its refusal (a full disk, say), is not kept waiting for it.
-      const next = await Promise.race([source.next(), transfer.over]);
+      const next = await untilOver(source.next(), transfer);
       if (next === undefined || next.done) break;
       hash.update(next.value);
       sizeBytes += next.value.length;
@@ -154,13 +156,21 @@ export async function sendAll(
   } catch (error) {
     transfer.cancel(createError('INVALID_ARGUMENT', 'Reading the content that was given failed.', {}, error));
   } finally {
-    signal?.removeEventListener('abort', onAbort);
+    transfer.onOver = () => signal?.removeEventListener('abort', onAbort);
   }
   output.end();
   // Not awaited: a generator that is waiting itself would answer only once it is done waiting.
   if (chunks instanceof Readable) chunks.destroy();
   else void Promise.resolve(source.return?.()).catch(() => undefined);
   return { sizeBytes, sha256: hash.digest('hex') };
+}
+
+/** What comes first: the value, or the transfer's end (`undefined`). A race would keep every value for as long as the transfer lasts. */
+function untilOver<T>(value: T | Promise<T>, transfer: { onOver: (() => void) | undefined }): Promise<T | undefined> {
+  return new Promise((resolve, reject) => {
+    transfer.onOver = () => resolve(undefined);
+    Promise.resolve(value).then(resolve, reject);
+  });
 }
 
 function toChunks(content: FileContent): AsyncIterable<Uint8Array> | Iterable<Uint8Array> {
@@ -183,6 +193,7 @@ export async function list(
 ): Promise<readonly SandboxFile[]> {
   const request = { kind: 'list', ...toWirePath(path) };
   const what = `Cannot list ${showPath(path)} in the sandbox`;
+  wholeNumber('maxEntries', maxEntries, 0, 10_000_000);
   const transfer = new Transfer(connection, request, listDoneSchema, what);
   const [lane] = transfer.stream.input;
   const files: SandboxFile[] = [];
@@ -192,6 +203,7 @@ export async function list(
       transfer.progress();
       let text = Buffer.concat([rest, bytes]);
       for (let end = text.indexOf(10); end !== -1; end = text.indexOf(10)) {
+        if (end > maxEntryBytes) throw violation('a directory entry that is too long');
         files.push(toSandboxFile(parseMessage(entrySchema, parseStrictJson(text.subarray(0, end)))));
         text = text.subarray(end + 1);
       }

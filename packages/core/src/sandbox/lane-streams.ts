@@ -1,10 +1,14 @@
 import { Readable, Writable } from 'node:stream';
 import type { IncomingLane, OutgoingLane } from '../protocol/lanes.ts';
+import { appendPiece, ByteCollector } from '../protocol/pieces.ts';
 
 const readAheadBytes = 32_768;
 
-/** A lane as a Node stream: the peer may send more only as the reader takes bytes. */
-export function toReadable(lane: IncomingLane): Readable {
+/**
+ * A lane as a Node stream: the peer may send more only as the reader takes bytes. `observe` sees the bytes as they come. It may
+ * be destroyed with an error that nobody listens for (the sandbox's end): whoever reads is told, and nobody else is bothered.
+ */
+export function toReadable(lane: IncomingLane, observe: (bytes: Buffer) => void = () => undefined): Readable {
   const queue: Buffer[] = [];
   let ended = false;
   let wanted = false;
@@ -22,6 +26,16 @@ export function toReadable(lane: IncomingLane): Readable {
     },
   });
   const flush = (): void => {
+    try {
+      pass();
+    } catch (error) {
+      // A reader's own handler threw: that is the reader's, not the sandbox's doing.
+      process.nextTick(() => {
+        throw error;
+      });
+    }
+  };
+  const pass = (): void => {
     while (wanted) {
       const bytes = queue.shift();
       if (bytes === undefined) {
@@ -32,11 +46,13 @@ export function toReadable(lane: IncomingLane): Readable {
       lane.consumed(bytes.length);
     }
   };
+  readable.on('error', () => undefined);
   lane.consume({
     data(bytes) {
+      observe(bytes);
       if (readable.destroyed) lane.consumed(bytes.length);
       else {
-        queue.push(Buffer.from(bytes));
+        appendPiece(queue, bytes);
         flush();
       }
     },
@@ -50,7 +66,7 @@ export function toReadable(lane: IncomingLane): Readable {
 
 /** A lane as a Node stream; writing after the stream's end is no error, as the command may have ended without reading. */
 export function toWritable(lane: OutgoingLane): Writable {
-  return new Writable({
+  const writable = new Writable({
     highWaterMark: readAheadBytes,
     write(chunk: Buffer, _encoding, callback) {
       lane.write(chunk).then(() => callback(), callback);
@@ -60,13 +76,14 @@ export function toWritable(lane: OutgoingLane): Writable {
       callback();
     },
   });
+  writable.on('error', () => undefined);
+  return writable;
 }
 
 /** Keeps the first `limitBytes` of a lane and counts the rest. */
 export class LaneCollector {
   readonly #limitBytes: number;
-  #chunks: Buffer[] = [];
-  #keptBytes = 0;
+  readonly #kept = new ByteCollector();
   totalBytes = 0;
 
   constructor(lane: IncomingLane, limitBytes: number) {
@@ -81,22 +98,16 @@ export class LaneCollector {
   }
 
   get truncated(): boolean {
-    return this.totalBytes > this.#keptBytes;
+    return this.totalBytes > this.#kept.length;
   }
 
   bytes(): Buffer {
-    const [only] = this.#chunks;
-    return this.#chunks.length === 1 && only !== undefined ? only : Buffer.concat(this.#chunks);
+    return this.#kept.bytes();
   }
 
   #keep(bytes: Buffer): void {
     this.totalBytes += bytes.length;
-    const room = this.#limitBytes - this.#keptBytes;
-    if (room <= 0) return;
-    // A copy: a line of output must not hold on to the whole chunk that it came in.
-    const piece = Buffer.from(bytes.subarray(0, room));
-    this.#chunks.push(piece);
-    this.#keptBytes += piece.length;
-    if (this.#chunks.length >= 1_024) this.#chunks = [Buffer.concat(this.#chunks)];
+    const room = this.#limitBytes - this.#kept.length;
+    if (room > 0) this.#kept.append(bytes.subarray(0, room));
   }
 }

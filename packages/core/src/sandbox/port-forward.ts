@@ -25,6 +25,7 @@ export interface PortForward extends AsyncDisposable {
 
 export async function forwardPort(
   connect: () => Connection,
+  use: (closed: Promise<void>) => void,
   sandboxPort: number,
   options: PortForwardOptions = {},
 ): Promise<PortForward> {
@@ -32,7 +33,8 @@ export async function forwardPort(
   const sockets = new Set<Socket>();
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     sockets.add(socket);
-    socket.on('close', () => sockets.delete(socket));
+    const closed = new Promise<void>((resolve) => socket.on('close', () => resolve()));
+    use(closed.then(() => void sockets.delete(socket)));
     relay(connect, socket, sandboxPort, options.sandboxHost ?? '127.0.0.1');
   });
   const host = options.host ?? '127.0.0.1';
@@ -44,6 +46,8 @@ export async function forwardPort(
     );
     server.listen({ host, port: options.port ?? 0 }, resolve);
   });
+  // A connection that could not be accepted is its client's trouble.
+  server.on('error', () => undefined);
   const close = (): Promise<void> =>
     new Promise((resolve) => {
       server.close(() => resolve());

@@ -2,6 +2,7 @@ import type { Readable, Writable } from 'node:stream';
 import type { z } from 'zod';
 import type { NanoclawError } from '../errors/nanoclaw-error.ts';
 import type { Connection } from '../protocol/connection.ts';
+import type { IncomingLane } from '../protocol/lanes.ts';
 import { execEventSchema, parseMessage } from '../protocol/messages.ts';
 import type { MuxStream, StreamListener, StreamReset } from '../protocol/mux-stream.ts';
 import { violation } from '../protocol/violation.ts';
@@ -127,8 +128,19 @@ export class SandboxProcess implements AsyncDisposable {
   /** Kills what still runs and waits for its end. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.kill();
-    for (const lane of this.#stream.input) lane.discardAll();
+    this.discardOutput();
     await this.#end.promise.catch(() => undefined);
+  }
+
+  /** Stops waiting for whoever takes the output; what still comes is thrown away. */
+  discardOutput(): void {
+    this.#discard(this.#stdout, this.#stream.input[0]);
+    this.#discard(this.#stderr, this.#stream.input[1]);
+  }
+
+  #discard(readable: Readable | undefined, lane: IncomingLane): void {
+    if (readable === undefined) lane.discardAll();
+    else readable.destroy();
   }
 
   #receive(value: Record<string, unknown>): void {

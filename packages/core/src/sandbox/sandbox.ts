@@ -168,7 +168,9 @@ export class Sandbox implements AsyncDisposable {
   /** Makes a port of this host lead to a TCP port inside the sandbox. */
   forwardPort(port: number, options: PortForwardOptions = {}): Promise<PortForward> {
     return this.#use(async () => {
-      const forward = await forwardPort(() => this.#connection(), port, options);
+      // A connection that is open is use, as far as the idle limit goes.
+      const use = (closed: Promise<void>): void => void this.#use(() => closed).catch(() => undefined);
+      const forward = await forwardPort(() => this.#connection(), use, port, options);
       void this.gone.then(() => forward.close());
       return forward;
     });
@@ -195,7 +197,8 @@ export class Sandbox implements AsyncDisposable {
   /** Ends everything in the sandbox and removes it; resolves when it is gone from the engine. Idempotent. */
   destroy(): Promise<void> {
     this.#end(gone('destroyed', 'it was destroyed'));
-    return this.#destroyed ?? Promise.resolve();
+    this.#destroyed ??= this.#remove();
+    return this.#destroyed;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -241,16 +244,30 @@ export class Sandbox implements AsyncDisposable {
     this.#idle.unref();
   }
 
+  /** Removes the container; after a failure the next `destroy` tries again. The channel ends in any case, for it would keep the process alive. */
+  async #remove(): Promise<void> {
+    const { guard, container, spec } = this.#parts;
+    try {
+      await guard.destroy(container.id);
+      releaseUser(spec.user.uid);
+    } catch (error) {
+      this.#destroyed = undefined;
+      throw error;
+    } finally {
+      container.channel.destroy();
+    }
+  }
+
   /** The one place where a sandbox ends, whoever or whatever ends it. */
   #end(error: NanoclawError): void {
     if (this.#error) return;
     this.#error = error;
     clearTimeout(this.#lifetime);
     clearTimeout(this.#idle);
-    const { connection, guard, container, spec, logger, id } = this.#parts;
+    const { connection, logger, id } = this.#parts;
     connection.close();
     connection.abandon(error);
-    this.#destroyed = guard.destroy(container.id).finally(() => releaseUser(spec.user.uid));
+    this.#destroyed = this.#remove();
     this.#destroyed.catch((cause: unknown) =>
       logger.warn({ sandbox: id, err: cause }, 'container not removed; a later sweep will'),
     );

@@ -9,7 +9,6 @@ const fileCodes: Readonly<Record<string, ErrorCode>> = {
   refused: 'CONNECTION_REFUSED',
   'too-long': 'LIMIT_EXCEEDED',
   limit: 'LIMIT_EXCEEDED',
-  invalid: 'INVALID_ARGUMENT',
 };
 
 const commandCodes: Readonly<Record<string, ErrorCode>> = {

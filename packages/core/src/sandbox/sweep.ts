@@ -13,8 +13,8 @@ export interface SweepOptions {
 }
 
 /**
- * Removes what was left behind: containers with our label that were created and never started, have exited, or are dead or long paused.
- * A running container is left alone: its runner ends it when its owner's lease lapses. Returns what was removed.
+ * Removes what was left behind: containers with our label that were created and never started, have exited, or or are dead.
+ * A running or paused container is left alone: its runner ends it when its owner's lease lapses. Returns what was removed.
  */
 export async function sweep(guard: RuntimeGuard, options: SweepOptions = {}): Promise<readonly ContainerStatus[]> {
   const oldestMs = Date.now() - (options.graceMs ?? defaultGraceMs);
@@ -30,22 +30,38 @@ function isLeftBehind(container: ContainerStatus, oldestMs: number): boolean {
     case 'dead':
       return true;
     case 'created':
-    case 'paused':
       return container.createdAtMs < oldestMs;
+    // A paused one may go on: its runner ends it then, unless its owner is still there.
+    case 'paused':
     case 'running':
     case 'removing':
       return false;
   }
 }
 
-const sweepers = new WeakMap<SandboxRuntime, NodeJS.Timeout>();
+const swept = new WeakSet<SandboxRuntime>();
 
-/** Sweeps once now and then every minute, once for each runtime of this process. Never delays or fails a caller. */
+/**
+ * Sweeps once now and then every minute, once for each runtime of this process, for as long as it is used and can be asked. Never delays
+ * or fails a caller.
+ */
 export function keepSwept(guard: RuntimeGuard): void {
-  if (sweepers.has(guard.runtime)) return;
-  const run = (): void => void sweep(guard).catch(() => undefined);
+  const { runtime } = guard;
+  if (swept.has(runtime)) return;
+  swept.add(runtime);
+  // Weakly, so that the timer does not keep alive what nobody uses any more.
+  const known = new WeakRef(guard);
+  const stop = (): void => {
+    clearInterval(timer);
+    swept.delete(runtime);
+  };
+  const run = (): void => {
+    const guarded = known.deref();
+    // A runtime that was closed, or whose engine is gone, is swept again once it starts a sandbox again.
+    if (guarded === undefined) clearInterval(timer);
+    else sweep(guarded).catch(stop);
+  };
   const timer = setInterval(run, sweepEveryMs);
   timer.unref();
-  sweepers.set(guard.runtime, timer);
   run();
 }

@@ -19,7 +19,8 @@ export type StreamRequest = { readonly kind: string; readonly [argument: string]
 export class Transfer<Answer> {
   readonly stream: MuxStream;
   readonly #answer = Promise.withResolvers<Answer>();
-  readonly #over = Promise.withResolvers<undefined>();
+  #onOver: (() => void) | undefined;
+  #isOver = false;
   readonly #timer: NodeJS.Timeout;
   #value: Answer | undefined;
 
@@ -30,7 +31,12 @@ export class Transfer<Answer> {
     what: string,
     options: { readonly silence: boolean } = { silence: true },
   ) {
-    this.#answer.promise.catch(() => undefined).finally(() => this.#over.resolve(undefined));
+    this.#answer.promise
+      .catch(() => undefined)
+      .finally(() => {
+        this.#isOver = true;
+        this.#onOver?.();
+      });
     const listener: StreamListener = {
       message: (value) => {
         if (this.#value !== undefined) throw violation('a second answer');
@@ -49,9 +55,10 @@ export class Transfer<Answer> {
     return this.#answer.promise;
   }
 
-  /** Resolves, never rejects, when there is nothing left to wait for. */
-  get over(): Promise<undefined> {
-    return this.#over.promise;
+  /** Called when there is nothing left to wait for; at once where that is so already. */
+  set onOver(listener: (() => void) | undefined) {
+    if (this.#isOver) listener?.();
+    else this.#onOver = listener;
   }
 
   /** Tells that something moved. */

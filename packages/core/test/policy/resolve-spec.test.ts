@@ -39,7 +39,7 @@ test('a container is decided, every field of it', () => {
       USER: 'sandbox',
       LOGNAME: 'sandbox',
     },
-    workdir: '/workspace',
+    workdir: '/',
     isolation: 'shared-kernel',
     network: 'none',
     seccompProfile: seccompProfile(),
@@ -50,6 +50,7 @@ test('a container is decided, every field of it', () => {
       { target: '/workspace', sizeBytes: 128 * 2 ** 20, inodes: 16_384, mode: 0o700, executable: true },
     ],
     sharedMemoryBytes: 8 * 2 ** 20,
+    sharedMemoryInodes: 1_024,
     mounts: [],
     coveredPaths: [],
     memoryBytes: 512 * 2 ** 20,
@@ -83,7 +84,7 @@ test('152: nothing of the image but PATH and locale gets in', () => {
     USER: 'sandbox',
     LOGNAME: 'sandbox',
   });
-  expect([spec.workdir, spec.command[0], spec.user.uid]).toEqual(['/workspace', '/.nanoclaw/runner', 100_001]);
+  expect([spec.workdir, spec.command[0], spec.user.uid]).toEqual(['/', '/.nanoclaw/runner', 100_001]);
 });
 
 test("an image's PATH in a writable mount is not used", () => {

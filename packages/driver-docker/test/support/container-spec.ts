@@ -55,6 +55,7 @@ export function containerSpec(changes: Partial<ContainerSpec> = {}): ContainerSp
       { target: '/workspace', sizeBytes: 2 << 20, inodes: 64, mode: 0o700, executable: true },
     ],
     sharedMemoryBytes: 1 << 20,
+    sharedMemoryInodes: 1_024,
     mounts: [],
     coveredPaths: [],
     memoryBytes: 64 << 20,

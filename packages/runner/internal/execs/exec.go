@@ -167,8 +167,9 @@ func (c *command) exited() string {
 		exitCode = strconv.Itoa(status.ExitStatus())
 		killed = status.ExitStatus() == 128+int(syscall.SIGKILL)
 	}
+	// A count that rose is this command's doing if it was killed itself, or if nothing else ran beside it.
 	oomKilled := false
-	if killed && c.oomKnown {
+	if c.oomKnown && (killed || c.table.ranAlone(c.process)) {
 		count, ok := c.table.oom.read()
 		oomKilled = ok && count > c.oomBefore
 	}

@@ -23,7 +23,8 @@ func (t *Table) killTree() {
 	t.sweeping.Lock()
 	t.awaitFork()
 	deadline := time.Now().Add(killLimit)
-	if t.init && !t.anySpared() {
+	// Whoever can't see who is who spares nobody: what should have lived is the smaller loss.
+	if t.init && (!t.anySpared() || readProcesses() == nil) {
 		t.killEverything(deadline)
 	} else {
 		t.stopVictims(deadline)

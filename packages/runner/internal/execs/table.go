@@ -10,6 +10,7 @@ import (
 type process struct {
 	pid    int
 	doomed bool // its tree is to be killed
+	shared bool // another exec ran beside it at some time
 	ended  chan struct{}
 	status syscall.WaitStatus
 }
@@ -70,6 +71,11 @@ func (t *Table) start(abandoned func() bool, fork func() (int, error)) (*process
 	}
 	p := &process{pid: pid, ended: make(chan struct{})}
 	t.live[pid] = p
+	if len(t.live) > 1 {
+		for _, each := range t.live {
+			each.shared = true
+		}
+	}
 	return p, nil
 }
 
@@ -94,6 +100,13 @@ func (t *Table) Nudge() {
 	t.mu.Lock()
 	t.changed.Broadcast()
 	t.mu.Unlock()
+}
+
+// ranAlone says that no other exec ran while p did.
+func (t *Table) ranAlone(p *process) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return !p.shared
 }
 
 // signal sends a signal to the process group of p unless p has ended.

@@ -46,6 +46,18 @@ const newNamespaces = 0x7e020000;
 /** Processes and threads, but no new namespaces. */
 export const cloneRules: readonly SeccompRule[] = [allowWhen('clone', maskedEquals(0, newNamespaces, 0))];
 
+/**
+ * Limits, priorities and CPUs of the calling process alone (0 means oneself). By these calls a process may otherwise change any of its own
+ * uid, the runner's included, which it could starve or rob of its open files: they ask for equal ids and not for ptrace's rights.
+ */
+export const ownProcessRules: readonly SeccompRule[] = [
+  allowWhen('prlimit64', equals(0, 0)),
+  ...['sched_setaffinity', 'sched_setattr', 'sched_setparam', 'sched_setscheduler'].map((name) =>
+    allowWhen(name, equals(0, 0)),
+  ),
+  ...['setpriority', 'ioprio_set'].map((name) => allowWhen(name, equals(1, 0))),
+];
+
 const fileTypeMask = 0xf000;
 const S_IFREG = 0x8000;
 const S_IFIFO = 0x1000;

@@ -1,5 +1,5 @@
 import { allowedSyscalls } from './allowed.ts';
-import { cloneRules, ioctlRules, mknodRules, personalityRules, socketRules } from './conditional.ts';
+import { cloneRules, ioctlRules, mknodRules, ownProcessRules, personalityRules, socketRules } from './conditional.ts';
 import { absentSyscalls } from './denied.ts';
 import type { SeccompProfile } from './oci.ts';
 
@@ -20,6 +20,7 @@ export const profile: SeccompProfile = {
     ...socketRules,
     ...cloneRules,
     ...mknodRules,
+    ...ownProcessRules,
     ...personalityRules,
     ...ioctlRules,
     { names: absentSyscalls, action: 'SCMP_ACT_ERRNO', errnoRet: ENOSYS, args: [] },

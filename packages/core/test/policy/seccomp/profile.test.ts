@@ -9,7 +9,22 @@ import { syscallNames } from './syscall-names.ts';
 const EPERM = 1;
 const ENOSYS = 38;
 const allowed = Object.values(allowedSyscalls).flat();
-const conditional = ['clone', 'ioctl', 'mknod', 'mknodat', 'personality', 'socket', 'socketpair'];
+const conditional = [
+  'clone',
+  'ioctl',
+  'mknod',
+  'mknodat',
+  'personality',
+  'socket',
+  'socketpair',
+  'ioprio_set',
+  'prlimit64',
+  'sched_setaffinity',
+  'sched_setattr',
+  'sched_setparam',
+  'sched_setscheduler',
+  'setpriority',
+];
 const denied = deniedSyscalls.flatMap(({ names }) => names);
 
 describe('the text', () => {
