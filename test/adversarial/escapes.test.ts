@@ -78,7 +78,8 @@ describeEngine('ways out of a sandbox', () => {
             (error: { code: string }) => error.code,
           );
         expect(outcome).toBe(true);
-        expect(performance.now() - began).toBeLessThan(3_000);
+        // Before the host would give the sandbox up, which is 5 s after the deadline.
+        expect(performance.now() - began).toBeLessThan(4_000);
         expect(await pids(starved)).toEqual([1]);
         const destroying = performance.now();
         await starved.destroy();

@@ -12,6 +12,14 @@ export interface Account {
   readonly home: string;
 }
 
+/**
+ * `/etc/hosts` with loopback and the sandbox's own name: an engine leaves it out where there is no network, and then even
+ * `localhost` has no address.
+ */
+export function hostsFile(hostname: string): ReadOnlyFile {
+  return textFile('/etc/hosts', `127.0.0.1 localhost ${hostname}\n::1 localhost ip6-localhost ip6-loopback\n`);
+}
+
 function textFile(target: string, text: string): ReadOnlyFile {
   return { target, mode: 0o444, content: { text }, sha256: createHash('sha256').update(text).digest('hex') };
 }

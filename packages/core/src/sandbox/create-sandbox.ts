@@ -2,14 +2,14 @@ import { randomBytes } from 'node:crypto';
 import { attest } from '../attestation/attest.ts';
 import { createError, isNanoclawError, type NanoclawError } from '../errors/nanoclaw-error.ts';
 import { type Logger, silentLogger } from '../logger.ts';
-import { accountFiles } from '../policy/account-files.ts';
+import { accountFiles, hostsFile } from '../policy/account-files.ts';
 import { parseEnvironment } from '../policy/environment.ts';
 import { parseImageReference } from '../policy/image-reference.ts';
 import { resolveMounts } from '../policy/mounts.ts';
 import { parsePolicy } from '../policy/parse-policy.ts';
 import type { PolicyInput, PresetName } from '../policy/policy-input.ts';
 import { assertSupported } from '../policy/requirements.ts';
-import { resolveSpec } from '../policy/resolve-spec.ts';
+import { resolveSpec, sandboxHostname } from '../policy/resolve-spec.ts';
 import { Connection } from '../protocol/connection.ts';
 import { defaultHeartbeat, type HeartbeatTimes } from '../protocol/heartbeat.ts';
 import type { RuntimeCapabilities } from '../runtime/capabilities.ts';
@@ -91,7 +91,7 @@ export async function createSandbox(options: CreateSandboxOptions): Promise<Sand
         image,
         sandboxId: id,
         user,
-        files: [runner, ...accountFiles({ ...user, home: policy.home })],
+        files: [runner, ...accountFiles({ ...user, home: policy.home }), hostsFile(sandboxHostname)],
         mounts,
         runnerCommand: [runnerPath],
         labels: {

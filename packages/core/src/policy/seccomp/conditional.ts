@@ -16,6 +16,8 @@ const IPPROTO_DEFAULT = 0;
 const IPPROTO_TCP = 6;
 const IPPROTO_UDP = 17;
 const NETLINK_ROUTE = 0;
+const PRIO_PROCESS = 0;
+const IOPRIO_WHO_PROCESS = 1;
 
 /** A family and a protocol of exactly these values, and a type whatever its flags (close-on-exec, non-blocking). */
 const socket = (family: number, type: number, protocol: number): SeccompRule =>
@@ -55,7 +57,9 @@ export const ownProcessRules: readonly SeccompRule[] = [
   ...['sched_setaffinity', 'sched_setattr', 'sched_setparam', 'sched_setscheduler'].map((name) =>
     allowWhen(name, equals(0, 0)),
   ),
-  ...['setpriority', 'ioprio_set'].map((name) => allowWhen(name, equals(1, 0))),
+  // Of a process, that is: of a user, "oneself" is everything of the uid.
+  allowWhen('setpriority', equals(0, PRIO_PROCESS), equals(1, 0)),
+  allowWhen('ioprio_set', equals(0, IOPRIO_WHO_PROCESS), equals(1, 0)),
 ];
 
 const fileTypeMask = 0xf000;
