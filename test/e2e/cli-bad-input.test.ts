@@ -1,4 +1,4 @@
-import { chmod, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -56,11 +56,12 @@ describeEngine('bad input', () => {
       const server = createServer().listen(socket);
       await new Promise((resolve) => server.once('listening', resolve));
       await chmod(socket, 0o600);
+      await chown(socket, 65_534, 65_534);
       try {
         // Somebody else's home can't be ours.
         const env = { DOCKER_HOST: `unix://${socket}`, HOME: directory };
         expectComplaint(
-          await withTrue([], { env, uid: 65_534 }),
+          await withTrue([], { env, withoutOverride: true }),
           125,
           /No permission/,
           /usermod -aG docker|run as root/,

@@ -51,7 +51,8 @@ describeEngine('commands in a sandbox', () => {
       expect(stdout).toContain('EXTRA=a b\nc\n');
       expect(stdout).toContain('HOME=/workspace\n');
       expect((await sandbox.exec(['sh', '-c', 'whoami; pwd'])).stdout).toBe('sandbox\n/workspace\n');
-      const resolve = 'import socket; print(socket.gethostbyname("localhost"), socket.gethostbyname(socket.gethostname()))';
+      const resolve =
+        'import socket; print(socket.gethostbyname("localhost"), socket.gethostbyname(socket.gethostname()))';
       expect((await sandbox.exec(['python3', '-c', resolve])).stdout).toBe('127.0.0.1 127.0.0.1\n');
     });
 

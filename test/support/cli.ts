@@ -20,19 +20,21 @@ export interface CliOptions {
   readonly input?: Uint8Array | string;
   readonly env?: NodeJS.ProcessEnv;
   readonly cwd?: string;
-  readonly uid?: number;
+  /** As root, but without root's way past file permissions: whoever has no right to a socket. */
+  readonly withoutOverride?: boolean;
   /** Called as soon as the process runs. */
   readonly during?: (child: ChildProcess) => Promise<void>;
 }
 
 /** Runs the command to its end. */
 export async function nanoclaw(args: readonly string[], options: CliOptions = {}): Promise<CliResult> {
-  const { input, env, cwd, uid, during } = options;
+  const { input, env, cwd, withoutOverride = false, during } = options;
+  const limited = ['setpriv', '--inh-caps=-all', '--bounding-set=-dac_override,-dac_read_search'];
+  const [command = process.execPath, ...before] = withoutOverride ? [...limited, process.execPath] : [process.execPath];
   const { NANOCLAW_LOG: _, ...inherited } = process.env;
-  const child = spawn(process.execPath, [cliEntry, ...args], {
+  const child = spawn(command, [...before, cliEntry, ...args], {
     env: { ...inherited, DOCKER_HOST: dockerHost(), NANOCLAW_IMAGE: testImages.busybox, ...env },
     ...(cwd === undefined ? {} : { cwd }),
-    ...(uid === undefined ? {} : { uid }),
     stdio: ['pipe', 'pipe', 'pipe'],
   });
   const out: Buffer[] = [];
