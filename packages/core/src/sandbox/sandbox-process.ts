@@ -42,7 +42,7 @@ export interface ProcessEnd {
 }
 
 /** How long after its deadline a command may be overdue before the runner counts as not to be trusted. */
-const overdueMs = 10_000;
+const overdueMs = 30_000;
 
 /** A command that runs in a sandbox. Ends with the sandbox at the latest. */
 export class SandboxProcess implements AsyncDisposable {
